@@ -1,0 +1,198 @@
+//! The command line: what may be said, and how it is told apart from what is wrong.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::report::Topology;
+use crate::target::connect_to::ConnectTo;
+
+#[derive(Parser)]
+#[command(
+    name = "entra-preflight",
+    version,
+    about = "Will Microsoft Entra sign-in to Azure Database for PostgreSQL work from here, and if not, what must be changed?",
+    after_help = "Without a command, `check` runs. Exit status: 0 pass or warn, 1 fail, 2 bad usage or input, \
+                  3 undetermined, 130/143 interrupted.\nNo option takes a secret: hand it in by file, standard input or environment.",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub check: CheckArgs,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the checks from this machine (the default).
+    Check(Box<CheckArgs>),
+    /// Name every check and every cause.
+    List {
+        /// The vocabulary that checks and causes are written in.
+        #[arg(long)]
+        facts: bool,
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Everything known about a check or a cause, offline.
+    Explain {
+        /// A check (dns.login) or a cause (https/no-answer).
+        id: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Judge the evidence of a saved report again, on any machine.
+    Replay {
+        /// A report in JSON; `-` reads standard input.
+        report: PathBuf,
+        #[command(flatten)]
+        output: OutputArgs,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print the JSON Schema of the report.
+    Schema,
+}
+
+#[derive(Args, Default)]
+pub struct CheckArgs {
+    /// The flexible server [port 5432; 6432 is PgBouncer]; without it the server checks are skipped.
+    #[arg(long, env = "PGHOST", value_name = "HOST[:PORT]", hide_env_values = true)]
+    pub server: Option<String>,
+    /// Database role to sign in as, never altered; without it no sign-in is tried.
+    #[arg(long, env = "PGUSER", value_name = "NAME", hide_env_values = true)]
+    pub user: Option<String>,
+    /// Database [default: postgres].
+    #[arg(long, env = "PGDATABASE", value_name = "NAME", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Where the token comes from.
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub credential: Option<CredentialArg>,
+    /// A file with a token that somebody already has; `-` reads standard input.
+    #[arg(long, value_name = "PATH")]
+    pub token_file: Option<PathBuf>,
+    /// Which managed identity, by its client id.
+    #[arg(long, env = "AZURE_CLIENT_ID", value_name = "GUID", hide_env_values = true)]
+    pub client_id: Option<String>,
+    /// Which tenant the token must be of.
+    #[arg(long, env = "AZURE_TENANT_ID", value_name = "GUID|DOMAIN", hide_env_values = true)]
+    pub tenant: Option<String>,
+    /// public, usgov, china, or a file that describes any other cloud [guessed from the server's name].
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub cloud: Option<String>,
+    /// Which of Microsoft's network requirements apply.
+    #[arg(long, value_enum, default_value_t = TopologyArg::Auto)]
+    pub topology: TopologyArg,
+    /// The proxy for HTTPS, or `none` [HTTPS_PROXY, ALL_PROXY, NO_PROXY, as curl reads them].
+    #[arg(long, value_name = "URL|none")]
+    pub proxy: Option<String>,
+    /// Ask this nameserver instead of the system's resolver; repeat for more.
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    pub nameserver: Vec<String>,
+    /// Dial ADDR:PORT for HOST:PORT, as curl does; HOST may be one address of a name.
+    #[arg(long, value_name = "HOST:PORT:ADDR:PORT")]
+    pub connect_to: Vec<ConnectTo>,
+    /// More trusted root certificates.
+    #[arg(long, value_name = "PEM")]
+    pub ca_file: Option<PathBuf>,
+    /// Patience for one operation.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::target::parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Patience for the whole run.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::target::parse_duration)]
+    pub deadline: Option<Duration>,
+    /// Only these checks and what they stand on; globs, repeatable.
+    #[arg(long, value_name = "ID")]
+    pub only: Vec<String>,
+    /// Not these checks; globs, repeatable.
+    #[arg(long, value_name = "ID")]
+    pub skip: Vec<String>,
+    /// What makes the exit status 1.
+    #[arg(long, value_enum, default_value_t = FailOn::Fail)]
+    pub fail_on: FailOn,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args, Default)]
+pub struct OutputArgs {
+    /// text or json, as FORMAT or FORMAT=FILE; repeat for several [default: text].
+    #[arg(long, value_name = "FORMAT[=FILE]")]
+    pub format: Vec<String>,
+    /// Where the format without a file goes [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// More evidence; twice for all of it.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// The verdict only.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+#[derive(Args, Default)]
+pub struct Common {
+    /// A directory shaped like checks/ with more checks and causes, or replacements; repeatable.
+    #[arg(long, value_name = "DIR")]
+    pub checks: Vec<PathBuf>,
+    /// Colours [NO_COLOR, CLICOLOR_FORCE].
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
+    pub color: ColorArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorArg {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    #[default]
+    Fail,
+    Warn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CredentialArg {
+    Auto,
+    TokenFile,
+    ManagedIdentity,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TopologyArg {
+    #[default]
+    Auto,
+    Public,
+    Vnet,
+    PrivateEndpoint,
+}
+
+impl TopologyArg {
+    pub fn topology(self) -> Option<Topology> {
+        match self {
+            TopologyArg::Auto => None,
+            TopologyArg::Public => Some(Topology::Public),
+            TopologyArg::Vnet => Some(Topology::Vnet),
+            TopologyArg::PrivateEndpoint => Some(Topology::PrivateEndpoint),
+        }
+    }
+}

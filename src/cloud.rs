@@ -1,0 +1,103 @@
+//! A cloud: its hosts, its PostgreSQL resource, and the address ranges of its service tag. Data, read from `checks/clouds`.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cloud {
+    pub name: String,
+    pub login_host: String,
+    #[serde(default)]
+    pub login_aliases: Vec<String>,
+    pub graph_host: String,
+    pub resource: String,
+    pub server_suffixes: Vec<String>,
+    #[serde(default)]
+    pub known_resources: KnownResources,
+    pub tag: Option<Tag>,
+    /// The text of a file that a user gave, so that a report can be judged elsewhere.
+    #[serde(skip)]
+    pub text: Option<String>,
+}
+
+/// Audiences that other services' tokens carry, by the word that names them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownResources {
+    #[serde(default)]
+    pub arm: Vec<String>,
+    #[serde(default)]
+    pub graph: Vec<String>,
+    #[serde(default)]
+    pub cosmos: Vec<String>,
+    #[serde(default)]
+    pub other_cloud: Vec<String>,
+    /// Other spellings of this cloud's own PostgreSQL resource: its application id.
+    #[serde(default)]
+    pub postgres: Vec<String>,
+}
+
+/// The ranges of `AzureActiveDirectory`, with the day they were published.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tag {
+    pub name: String,
+    #[serde(default)]
+    pub change_number: u32,
+    #[serde(default)]
+    pub date: String,
+    pub prefixes: Vec<IpNet>,
+}
+
+impl Cloud {
+    /// A cloud that a file describes.
+    ///
+    /// # Errors
+    /// The parser's message, which names the line.
+    pub fn parse(text: &str) -> Result<Cloud, String> {
+        let cloud: Cloud = toml::from_str(text).map_err(|error| error.to_string())?;
+        for host in [&cloud.login_host, &cloud.graph_host] {
+            crate::target::check_host(host).map_err(|rule| format!("the host `{host}` {rule}"))?;
+        }
+        Ok(cloud)
+    }
+
+    /// A cloud of which only these hosts are known: judging goes on with what a report says.
+    pub fn bare(login_host: &str, graph_host: &str, resource: &str) -> Cloud {
+        Cloud {
+            name: String::new(),
+            login_host: login_host.to_owned(),
+            login_aliases: Vec::new(),
+            graph_host: graph_host.to_owned(),
+            resource: resource.to_owned(),
+            server_suffixes: Vec::new(),
+            known_resources: KnownResources::default(),
+            tag: None,
+            text: None,
+        }
+    }
+
+    /// Whether an audience is this cloud's PostgreSQL, with or without a final slash.
+    pub fn is_postgres(&self, audience: &str) -> bool {
+        let bare = |text: &str| text.trim_end_matches('/').to_ascii_lowercase();
+        bare(audience) == bare(&self.resource) || self.known_resources.postgres.iter().any(|known| bare(known) == bare(audience))
+    }
+
+    pub fn has_server(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        self.server_suffixes.iter().any(|suffix| host.strip_suffix(suffix.as_str()).is_some_and(|stem| stem.ends_with('.')))
+    }
+
+    pub fn has_authority(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.login_host == host || self.login_aliases.contains(&host)
+    }
+
+    pub fn in_tag(&self, address: IpAddr) -> bool {
+        self.tag.as_ref().is_some_and(|tag| tag.prefixes.iter().any(|prefix| prefix.contains(&address)))
+    }
+}
+

@@ -1,0 +1,166 @@
+//! The status of every check: what its deciding fact says, what it waits for, and whether anything requires it.
+
+use crate::catalogue::{Catalogue, Check, Standing};
+use crate::fact::{Facts, Row};
+use crate::report::{Status, Topology};
+use crate::stage::Stage;
+use crate::verb::{NAMESERVERS, SERVER};
+
+/// A check with its status and why.
+pub struct Judged<'a> {
+    pub check: &'a Check,
+    pub title: String,
+    /// What its fact says by itself, before prerequisites and requirements are looked at.
+    pub standing: Option<Standing>,
+    pub status: Status,
+    pub observed: String,
+    pub blocked_by: Vec<String>,
+    pub evidence: Vec<usize>,
+}
+
+pub(super) fn all<'a>(facts: &Facts, catalogue: &'a Catalogue) -> Vec<Judged<'a>> {
+    let mut judged: Vec<Judged<'a>> = Vec::new();
+    let mut chosen = catalogue.chosen(&facts.settings.only, &facts.settings.skip);
+    // Prerequisites first, so that each finds its own judged; then back into the order of a sign-in.
+    let order: Vec<&str> = chosen.iter().map(|check| check.id.as_str()).collect();
+    while !chosen.is_empty() {
+        let ready = chosen.iter().position(|check| {
+            let open = |need: &String| chosen.iter().any(|other| other.id == *need);
+            !check.needs.iter().any(open)
+        });
+        // The catalogue has no cycles; if it had, the first would be judged without its prerequisites.
+        let check = chosen.remove(ready.unwrap_or(0));
+        let one = one(facts, catalogue, check, &judged);
+        judged.push(one);
+    }
+    judged.sort_by_key(|judged| order.iter().position(|id| *id == judged.check.id));
+    judged
+}
+
+fn one<'a>(facts: &Facts, catalogue: &Catalogue, check: &'a Check, before: &[Judged<'a>]) -> Judged<'a> {
+    let row = facts.row(&check.target);
+    let word = row.and_then(|row| row.word(&check.result));
+    let standing = word.map(|word| check.standing(word));
+    let account = row.and_then(|row| row.account_of(&check.result)).cloned().unwrap_or_default();
+    let value = |name: &str| row.and_then(|row| row.value(name)).map(str::to_owned).or_else(|| host_of(facts, check, name));
+    let mut judged = Judged {
+        check,
+        title: crate::prose::filled(&check.title, value),
+        standing,
+        status: Status::Unknown,
+        observed: account.observed,
+        blocked_by: Vec::new(),
+        evidence: account.evidence,
+    };
+    let blocked = blocked_by(check, row, before);
+    judged.status = match standing {
+        Some(Standing::Pass) => Status::Pass,
+        Some(Standing::Warn) => Status::Warn,
+        Some(Standing::Skip) => Status::Skip,
+        _ if !blocked.is_empty() => {
+            judged.blocked_by = blocked;
+            let waits = format!("waits for {}", judged.blocked_by.join(", "));
+            judged.observed = if judged.observed.is_empty() { waits } else { format!("{waits}; {}", judged.observed) };
+            Status::Skip
+        }
+        Some(Standing::Fail) if required(facts, catalogue, check) => Status::Fail,
+        Some(Standing::Fail) => Status::Warn,
+        Some(Standing::Unknown) => Status::Unknown,
+        None => match not_asked(facts, check, before) {
+            Some(why) => {
+                judged.observed = why;
+                Status::Skip
+            }
+            None => Status::Unknown,
+        },
+    };
+    if judged.observed.is_empty() {
+        judged.observed = word.map_or_else(|| "not determined before the run ended".to_owned(), |word| word.replace('-', " "));
+    }
+    judged
+}
+
+fn host_of(facts: &Facts, check: &Check, name: &str) -> Option<String> {
+    let settings = &facts.settings;
+    match (name, check.target.as_str()) {
+        ("host", SERVER) => settings.server.clone().or(Some("the server".to_owned())),
+        ("host", target) => crate::verb::own_host(target).ok().map(|(host, _)| host.to_owned()),
+        ("user", _) => settings.user.clone().or(Some("the user".to_owned())),
+        ("database", _) => Some(settings.database.clone()),
+        ("port", _) => Some(settings.port.to_string()),
+        ("resource", _) => Some(settings.resource.clone()),
+        ("server", _) => settings.server.clone().or(Some("the server".to_owned())),
+        _ => None,
+    }
+}
+
+/// The failed prerequisites, by the checks that failed themselves.
+fn blocked_by(check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<String> {
+    let mut blocked: Vec<String> = Vec::new();
+    for need in &check.needs {
+        let Some(need) = before.iter().find(|judged| judged.check.id == *need) else { continue };
+        if need.check.stage == Stage::Dns && !depends_on_names(row) {
+            continue;
+        }
+        if !need.blocked_by.is_empty() {
+            blocked.extend(need.blocked_by.iter().cloned());
+        } else if need.standing == Some(Standing::Fail) {
+            blocked.push(need.check.id.clone());
+        }
+    }
+    blocked.sort();
+    blocked.dedup();
+    blocked
+}
+
+/// A proxy resolves names itself, and `--connect-to` needs none: what then fails is no consequence of this machine's DNS.
+fn depends_on_names(row: Option<&Row>) -> bool {
+    let Some(row) = row else { return true };
+    if row.word("route") == Some("proxy") {
+        return false;
+    }
+    let nameless = matches!(
+        row.word("dns.result"),
+        Some("nxdomain" | "nodata" | "try-again" | "servfail" | "refused" | "silent" | "unreachable" | "malformed" | "no-nameserver" | "denied")
+    );
+    !(nameless && row.word("tcp.reach").is_some())
+}
+
+/// Why nobody asked for this check.
+fn not_asked(facts: &Facts, check: &Check, before: &[Judged<'_>]) -> Option<String> {
+    let settings = &facts.settings;
+    if check.target == SERVER && settings.server.is_none() {
+        return Some("no --server was given".to_owned());
+    }
+    if check.stage == Stage::Login && settings.user.is_none() {
+        return Some("no --user was given: no sign-in was tried".to_owned());
+    }
+    if check.target == NAMESERVERS && settings.nameservers.is_empty() {
+        return Some("no nameserver is configured".to_owned());
+    }
+    let needs = check.needs.iter().filter_map(|need| before.iter().find(|judged| judged.check.id == *need));
+    let skipped = needs.into_iter().find(|need| need.status == Status::Skip && need.blocked_by.is_empty());
+    skipped.map(|need| need.observed.clone())
+}
+
+/// Whether a requirement that applies, or the sign-in that was asked for, needs this check.
+fn required(facts: &Facts, catalogue: &Catalogue, check: &Check) -> bool {
+    let topology = topology(facts);
+    check.requirement.iter().any(|id| {
+        catalogue.requirements.iter().any(|row| row.id == *id && applies(&row.topologies, topology))
+    })
+}
+
+pub(crate) fn applies(topologies: &[Topology], topology: Topology) -> bool {
+    topology == Topology::Unknown || topologies.contains(&topology)
+}
+
+/// The topology that the run resolved.
+pub(crate) fn topology(facts: &Facts) -> Topology {
+    match facts.rows.iter().find_map(|row| row.word("run.topology")) {
+        Some("public") => Topology::Public,
+        Some("vnet") => Topology::Vnet,
+        Some("private-endpoint") => Topology::PrivateEndpoint,
+        _ => Topology::Unknown,
+    }
+}

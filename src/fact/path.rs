@@ -1,0 +1,400 @@
+//! The way to a host: TCP to every address or through a proxy, TLS, and the application's own reply.
+
+use std::net::IpAddr;
+
+use super::{Row, Seen, listed};
+use crate::catalogue::Mark;
+use crate::evidence::{Certificate, Detail, HttpExchange, Observation, ProxyConnect, TcpConnect, TlsHandshake};
+use crate::failure::Outcome;
+use crate::verb::SERVER;
+
+pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
+    let subject = row.subject.clone();
+    route(seen, row, &subject);
+    let connects: Vec<(usize, &Observation, &TcpConnect)> = details(seen, &subject, |detail| match detail {
+        Detail::TcpConnect(connect) => Some(connect),
+        _ => None,
+    });
+    let (to_proxy, to_host): (Vec<_>, Vec<_>) = connects.into_iter().partition(|(_, _, connect)| connect.proxy);
+    proxy(seen, row, &subject, &to_proxy);
+    let reach = tcp(seen, row, &to_host);
+    let handshake = tls(seen, row, &subject);
+    if subject == SERVER {
+        server_tls(seen, row, handshake);
+        return;
+    }
+    let reply = http(seen, row, &subject);
+    let word = result(row, reach, handshake, reply);
+    if let Some(word) = word {
+        row.say("reach.result", word);
+        let evidence = seen
+            .of(&subject)
+            .filter(|(_, observation)| {
+                matches!(
+                    observation.detail,
+                    Detail::TcpConnect(_) | Detail::ProxyConnect(_) | Detail::TlsHandshake(_) | Detail::HttpExchange(_)
+                )
+            })
+            .map(|(index, _)| index)
+            .collect();
+        let observed = observed(row, word);
+        row.account("reach.result", observed, evidence);
+    }
+}
+
+fn details<'a, T>(
+    seen: &'a Seen<'_>,
+    subject: &'a str,
+    pick: impl Fn(&'a Detail) -> Option<&'a T>,
+) -> Vec<(usize, &'a Observation, &'a T)> {
+    seen.of(subject)
+        .filter_map(|(index, observation)| pick(&observation.detail).map(|detail| (index, observation, detail)))
+        .collect()
+}
+
+fn route(seen: &Seen<'_>, row: &mut Row, subject: &str) {
+    let Some(route) = seen.settings.routes.iter().find(|route| route.subject == subject) else { return };
+    row.say("route", if route.proxy.is_some() { "proxy" } else { "direct" });
+    if super::vocabulary::fact("route.why").is_some_and(|fact| fact.words.contains(&route.why.as_str())) {
+        row.say("route.why", &route.why);
+    }
+    row.quote("proxy", route.proxy.clone().unwrap_or_default());
+    row.quote("variable", &route.variable);
+}
+
+/// How an attempt to connect failed.
+fn failure(observation: &Observation) -> &'static str {
+    match observation.outcome {
+        Outcome::Timeout => "silent",
+        Outcome::Refused | Outcome::Reset | Outcome::Closed => "refused",
+        Outcome::HostUnreachable => "unreachable",
+        Outcome::NetworkUnreachable => "no-route",
+        Outcome::Denied => "denied",
+        _ => "mixed",
+    }
+}
+
+fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpConnect)]) -> Option<&'static str> {
+    // An IPv6 address without any IPv6 route is no fault: nobody would use it.
+    let routed_v6 = seen.machine().is_none_or(|machine| machine.ipv6_source.is_some());
+    let counted: Vec<_> = connects
+        .iter()
+        .filter(|(_, observation, connect)| {
+            routed_v6 || connect.dialled.is_ipv4() || observation.outcome != Outcome::NetworkUnreachable || connects.len() == 1
+        })
+        .collect();
+    let first = counted.first()?;
+    row.quote("port", first.2.peer.port().to_string());
+    let ok = |observation: &Observation| observation.outcome.is_ok();
+    let failed: Vec<_> = counted.iter().filter(|(_, observation, _)| !ok(observation)).collect();
+    let cut = |observation: &Observation| matches!(observation.outcome, Outcome::CutShort | Outcome::Panicked);
+    let family = |four: bool| counted.iter().filter(move |(_, _, connect)| connect.peer.is_ipv4() == four);
+    let whole = |four: bool, good: bool| family(four).count() > 0 && family(four).all(|(_, observation, _)| ok(observation) == good);
+    let reach = if failed.is_empty() {
+        "all"
+    } else if failed.iter().any(|(_, observation, _)| cut(observation)) {
+        "undetermined"
+    } else if failed.len() == counted.len() {
+        "none"
+    } else if (whole(true, true) && whole(false, false)) || (whole(true, false) && whole(false, true)) {
+        "by-family"
+    } else {
+        "some"
+    };
+    row.say("tcp.reach", reach);
+    let mut kinds: Vec<&'static str> = failed.iter().map(|(_, observation, _)| failure(observation)).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    match kinds.as_slice() {
+        [] => {}
+        [one] => row.say("tcp.failure", one),
+        _ => row.say("tcp.failure", "mixed"),
+    }
+    if let [(_, observation, _), ..] = failed.as_slice() {
+        row.quote("error", observation.error.clone().unwrap_or_default());
+    }
+    row.quote("failed", listed(failed.iter().map(|(_, _, connect)| connect.peer)));
+    row.quote("addresses", listed(counted.iter().map(|(_, _, connect)| connect.peer.ip())));
+    let remote = failed.first().copied().or(counted.first());
+    row.quote("remote_address", remote.map(|(_, _, connect)| connect.peer.ip().to_string()).unwrap_or_default());
+    let local = counted.iter().find_map(|(_, _, connect)| connect.local).filter(|local| !local.is_loopback());
+    let local = local.or_else(|| seen.machine().and_then(|machine| machine.ipv4_source));
+    row.quote("local_address", local.map(|local: IpAddr| local.to_string()).unwrap_or_default());
+    let good = counted.len() - failed.len();
+    let observed = match (reach, kinds.as_slice()) {
+        ("all", _) if counted.len() == 1 => format!("{} accepts", first.2.peer),
+        ("all", _) => format!("all {good} addresses accept"),
+        ("none", [kind]) => format!("{} at {}", told(kind, patience(seen)), listed(counted.iter().map(|(_, _, c)| c.peer))),
+        (_, [kind]) => {
+            let peers = listed(failed.iter().map(|(_, _, connect)| connect.peer));
+            format!("{good} of {} addresses accept; {} at {peers}", counted.len(), told(kind, patience(seen)))
+        }
+        _ => format!("{good} of {} addresses accept", counted.len()),
+    };
+    row.account("tcp.reach", observed, counted.iter().map(|(index, _, _)| *index).collect());
+    Some(reach)
+}
+
+fn patience(seen: &Seen<'_>) -> String {
+    let seconds = seen.settings.timeout_ms as f64 / 1000.0;
+    format!("{seconds} s")
+}
+
+fn told(kind: &str, patience: String) -> String {
+    match kind {
+        "silent" => format!("no answer to SYN in {patience}"),
+        "refused" => "connection refused".to_owned(),
+        "unreachable" => "host unreachable (ICMP)".to_owned(),
+        "no-route" => "no route from this machine".to_owned(),
+        "denied" => "this machine's kernel refused to send".to_owned(),
+        _ => "different failures".to_owned(),
+    }
+}
+
+fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(usize, &Observation, &TcpConnect)]) {
+    let unresolved = seen.of(subject).any(|(_, observation)| {
+        matches!(&observation.detail, Detail::Probe(note) if note.note == crate::evidence::PROXY_UNRESOLVED)
+    });
+    if unresolved {
+        row.say("proxy.reach", "unresolved");
+        return;
+    }
+    let Some((_, observation, _)) = connects.iter().find(|(_, o, _)| o.outcome.is_ok()).or(connects.last()) else { return };
+    row.say("proxy.reach", match observation.outcome {
+        Outcome::Ok => "ok",
+        Outcome::Timeout => "silent",
+        Outcome::CutShort | Outcome::Panicked => "undetermined",
+        Outcome::HostUnreachable | Outcome::NetworkUnreachable | Outcome::Denied => "unreachable",
+        _ => "refused",
+    });
+    let replies: Vec<(usize, &Observation, &ProxyConnect)> = details(seen, subject, |detail| match detail {
+        Detail::ProxyConnect(connect) => Some(connect),
+        _ => None,
+    });
+    let Some((_, observation, reply)) = replies.iter().find(|(_, o, _)| o.outcome.is_ok()).or(replies.last()) else { return };
+    let word = match (observation.outcome, reply.status) {
+        (Outcome::Ok, _) => "ok",
+        (_, Some(407)) if reply.credentials_sent => "auth-rejected",
+        (_, Some(407)) => "auth-required",
+        (_, Some(502 | 503 | 504)) => "bad-gateway",
+        (_, Some(500)) if reply.headers.iter().any(|header| header.name == "x-squid-error") => "bad-gateway",
+        (_, Some(429)) => "unavailable",
+        (_, Some(400 | 404 | 405 | 501)) => "not-a-proxy",
+        (_, Some(500..)) => "unavailable",
+        (_, Some(_)) => "denied",
+        (Outcome::Timeout, None) => "silent",
+        (Outcome::Garbage | Outcome::TooLarge, None) => "not-a-proxy",
+        (Outcome::CutShort | Outcome::Panicked, None) => "undetermined",
+        _ => "closed",
+    };
+    row.say("proxy.reply", word);
+    row.quote("status", reply.status.map(|status| status.to_string()).unwrap_or_default());
+    let headers = reply.headers.iter().filter(|header| ["proxy-authenticate", "x-squid-error"].contains(&header.name.as_str()));
+    let mut said: Vec<String> = headers.map(|header| format!("{}: {}", header.name, header.value)).collect();
+    said.extend(reply.quote.as_ref().map(|quote| super::plain(quote)));
+    row.quote("quote", said.join("; "));
+    row.quote("error", observation.error.clone().unwrap_or_default());
+}
+
+pub(super) fn handshake_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "verified",
+        Outcome::Timeout => "silent",
+        Outcome::Reset | Outcome::Refused => "reset",
+        Outcome::Closed => "closed",
+        Outcome::Alert => "alert",
+        Outcome::Garbage => "not-tls",
+        Outcome::UnknownIssuer => "untrusted",
+        Outcome::WrongName => "wrong-name",
+        Outcome::Expired => "expired",
+        Outcome::NotYetValid => "not-yet-valid",
+        Outcome::BadCertificate => "bad-certificate",
+        Outcome::CutShort | Outcome::Panicked => "undetermined",
+        _ => "failed",
+    }
+}
+
+/// The word of the best handshake: one that succeeded, else one that showed a chain, else the last.
+fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'static str> {
+    let handshakes: Vec<(usize, &Observation, &TlsHandshake)> = details(seen, subject, |detail| match detail {
+        Detail::TlsHandshake(handshake) => Some(handshake),
+        _ => None,
+    });
+    let best = handshakes
+        .iter()
+        .find(|(_, observation, _)| observation.outcome.is_ok())
+        .or_else(|| handshakes.iter().find(|(_, _, handshake)| !handshake.chain.is_empty()))
+        .or(handshakes.last())?;
+    let (_, observation, handshake) = best;
+    let word = handshake_word(observation.outcome);
+    row.say("tls.handshake", word);
+    if !observation.outcome.is_ok() {
+        row.quote("error", observation.error.clone().unwrap_or_default());
+    }
+    if let Some(peer) = handshake.peer {
+        row.quote("remote_address", peer.ip().to_string());
+    }
+    if let Some(leaf) = handshake.chain.first() {
+        let (issuer, mark) = issuer(seen, &handshake.chain);
+        row.say_marked("tls.issuer", issuer, mark);
+        let inspection = match (issuer, word) {
+            ("inspector", "verified") => "trusted",
+            ("inspector", "untrusted") => "untrusted",
+            _ => "none",
+        };
+        row.say_marked("inspection", inspection, mark);
+        row.quote("issuer", common_name(&leaf.issuer));
+        row.quote("names", listed(&leaf.names));
+        let end = if word == "not-yet-valid" { leaf.not_before } else { leaf.not_after };
+        row.quote("expires", super::day(end));
+    }
+    Some(word)
+}
+
+fn issuer(seen: &Seen<'_>, chain: &[Certificate]) -> (&'static str, Mark) {
+    let issuers: Vec<&str> = chain.iter().map(|certificate| certificate.issuer.as_str()).collect();
+    seen.catalogue.words.translate("issuers", &[], &issuers.join("\n")).unwrap_or(("unknown", Mark::Unknown))
+}
+
+/// `CN=…` of a distinguished name, or all of it.
+fn common_name(name: &str) -> String {
+    name.split(", ").find_map(|part| part.strip_prefix("CN=")).unwrap_or(name).to_owned()
+}
+
+fn server_tls(seen: &Seen<'_>, row: &mut Row, handshake: Option<&'static str>) {
+    let requests: Vec<_> = details(seen, SERVER, |detail| match detail {
+        Detail::SslRequest(request) => Some(request),
+        _ => None,
+    });
+    if requests.is_empty() {
+        return;
+    }
+    let mut evidence: Vec<usize> = requests.iter().map(|(index, _, _)| *index).collect();
+    let handshakes: Vec<(usize, &Observation, &TlsHandshake)> = details(seen, SERVER, |detail| match detail {
+        Detail::TlsHandshake(handshake) => Some(handshake),
+        _ => None,
+    });
+    evidence.extend(handshakes.iter().map(|(index, _, _)| *index));
+    let good = handshakes.iter().filter(|(_, observation, _)| observation.outcome.is_ok()).count();
+    let cut = |observation: &Observation| matches!(observation.outcome, Outcome::CutShort | Outcome::Panicked);
+    let word = if good > 0 && good == requests.len() {
+        if row.word("inspection") == Some("trusted") { "inspected" } else { "verified" }
+    } else if good > 0 {
+        "partly"
+    } else if requests.iter().any(|(_, o, _)| cut(o)) || handshakes.iter().any(|(_, o, _)| cut(o)) {
+        "undetermined"
+    } else {
+        "failed"
+    };
+    row.say("tls.result", word);
+    let best = handshakes.iter().find(|(_, observation, _)| observation.outcome.is_ok());
+    let observed = match (best, handshake) {
+        (Some((_, _, shown)), _) => format!(
+            "{}, {}, name verified",
+            shown.version.as_deref().unwrap_or("TLS").replace('_', "."),
+            row.value("issuer").unwrap_or("unknown issuer")
+        ),
+        (None, Some(word)) => format!("handshake: {word}{}", suffix(row.value("error"))),
+        (None, None) => super::login::ssl_observed(row),
+    };
+    row.account("tls.result", observed, evidence);
+}
+
+fn suffix(text: Option<&str>) -> String {
+    text.map(|text| format!(" ({text})")).unwrap_or_default()
+}
+
+fn http(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'static str> {
+    let exchanges: Vec<(usize, &Observation, &HttpExchange)> = details(seen, subject, |detail| match detail {
+        Detail::HttpExchange(exchange) => Some(exchange),
+        _ => None,
+    });
+    let (_, observation, exchange) = exchanges.iter().find(|(_, _, exchange)| exchange.expected).or(exchanges.last())?;
+    let (word, mark) = reply_word(seen, observation, exchange);
+    row.say_marked("http.reply", word, mark);
+    row.quote("status", exchange.status.map(|status| status.to_string()).unwrap_or_default());
+    row.quote("location", exchange.location.clone().unwrap_or_default());
+    row.quote("quote", exchange.quote.as_deref().map(super::plain).unwrap_or_default());
+    if !observation.outcome.is_ok() {
+        row.quote("error", observation.error.clone().unwrap_or_default());
+    }
+    Some(word)
+}
+
+fn reply_word(seen: &Seen<'_>, observation: &Observation, exchange: &HttpExchange) -> (&'static str, Mark) {
+    if exchange.expected {
+        return ("expected", Mark::Sourced);
+    }
+    let Some(status) = exchange.status else {
+        let word = match observation.outcome {
+            Outcome::Timeout => "silent",
+            Outcome::Garbage => "not-http",
+            Outcome::TooLarge => "too-large",
+            Outcome::CutShort | Outcome::Panicked => "undetermined",
+            _ => "closed",
+        };
+        return (word, Mark::Sourced);
+    };
+    let headers: String = exchange.headers.iter().map(|header| format!("{}: {}\n", header.name, header.value)).collect();
+    let text = format!("{status}\n{headers}\n{}", exchange.quote.as_deref().unwrap_or_default());
+    if let Some(found) = seen.catalogue.words.translate("pages", &[&status.to_string()], &text) {
+        return found;
+    }
+    let html = exchange.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"));
+    let word = match status {
+        300..=399 if exchange.location.is_some() => "foreign-redirect",
+        429 => "throttled",
+        401 | 403 | 451 if html => "block-page",
+        401 | 403 | 451 => "denied",
+        500.. if html => "block-page",
+        500.. => "unavailable",
+        _ if html => "html",
+        _ => "unexpected",
+    };
+    (word, Mark::Sourced)
+}
+
+fn result(row: &Row, reach: Option<&str>, handshake: Option<&str>, reply: Option<&str>) -> Option<&'static str> {
+    let undetermined = |word: Option<&str>| word == Some("undetermined");
+    if reply == Some("expected") {
+        if row.word("inspection") == Some("trusted") {
+            return Some("inspected");
+        }
+        // IPv6 that leads nowhere while IPv4 works is a matter of this machine, told by the check of IPv6.
+        let v6_only = reach == Some("by-family") && row.value("failed").is_some_and(|failed| failed.starts_with('['));
+        return Some(if matches!(reach, Some("some" | "by-family")) && !v6_only { "partly" } else { "expected" });
+    }
+    let proxied = [row.word("proxy.reach"), row.word("proxy.reply")];
+    if undetermined(reply) || undetermined(handshake) || undetermined(reach) || proxied.into_iter().any(undetermined) {
+        return Some("undetermined");
+    }
+    if reach.is_none() && handshake.is_none() && reply.is_none() && proxied.into_iter().all(|word| word.is_none()) {
+        return None;
+    }
+    Some("failed")
+}
+
+fn observed(row: &Row, word: &str) -> String {
+    let error = || suffix(row.value("error"));
+    let through = match (row.word("route"), row.value("proxy")) {
+        (Some("proxy"), Some(proxy)) => format!(" through {proxy}"),
+        _ => String::new(),
+    };
+    let tcp = || row.account_of("tcp.reach").map(|account| account.observed.clone()).unwrap_or_default();
+    match (word, row.word("http.reply"), row.word("tls.handshake")) {
+        ("expected", ..) => format!("answers as itself over verified TLS{through}"),
+        ("inspected", ..) => format!("answers{through}, but its certificate was made by {}", row.value("issuer").unwrap_or("a middlebox")),
+        ("partly", ..) => tcp(),
+        (_, Some(reply), _) if reply != "expected" => {
+            let status = row.value("status").map(|status| format!("HTTP {status}: ")).unwrap_or_default();
+            format!("{status}{}{}{through}", reply.replace('-', " "), error())
+        }
+        (_, _, Some("verified")) => format!("TLS verified{through}, then nothing"),
+        (_, _, Some(handshake)) => format!("TLS handshake{through}: {}{}", handshake.replace('-', " "), error()),
+        _ => match (row.word("proxy.reach"), row.word("proxy.reply")) {
+            (Some("ok"), Some(reply)) => format!("the proxy{through} says: {}{}", reply.replace('-', " "), error()).replace(" through", ""),
+            (Some(reach), _) if reach != "ok" => format!("the proxy{through} is {}", reach.replace('-', " ")).replace(" through", ""),
+            _ => tcp(),
+        },
+    }
+}

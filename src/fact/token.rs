@@ -1,0 +1,223 @@
+//! The token: what the metadata service answered, and what the token says of itself.
+
+use super::{Row, Seen};
+use crate::catalogue::Mark;
+use crate::evidence::{Claims, Detail, MetadataReply, Observation, Validity, skew};
+use crate::failure::Outcome;
+use crate::verb::TOKEN;
+
+/// PgBouncer before July 2026 has room for no more (MAX_PASSWORD, change 91d0bb1f).
+const POOLER_LIMIT: usize = 2048;
+/// PG_MAX_AUTH_TOKEN_LENGTH of PostgreSQL.
+const SERVER_LIMIT: usize = 65_535;
+
+pub(super) fn read(seen: &Seen<'_>) -> Row {
+    let mut row = Row::of(TOKEN);
+    row.quote("resource", &seen.settings.resource);
+    row.quote("client_id", seen.settings.client_id.clone().unwrap_or_default());
+    let metadata = seen.evidence.iter().enumerate().filter_map(|(index, observation)| match &observation.detail {
+        Detail::Metadata(reply) if reply.asked == "token" => Some((index, observation, reply)),
+        _ => None,
+    });
+    let metadata = metadata.last();
+    let claims = seen.evidence.iter().enumerate().find_map(|(index, observation)| match &observation.detail {
+        Detail::Claims(claims) => Some((index, claims)),
+        _ => None,
+    });
+    if let Some((_, observation, reply)) = &metadata {
+        reply_facts(seen, &mut row, observation, reply);
+    }
+    let source = claims.map_or(if metadata.is_some() { "managed-identity" } else { "none" }, |(_, claims)| {
+        match claims.source.as_str() {
+            "managed-identity" => "managed-identity",
+            "environment" => "environment",
+            _ => "token-file",
+        }
+    });
+    row.say("token.source", source);
+    row.quote("source", told_source(source));
+    let (result, observed) = result(seen, &row, metadata.map(|(_, observation, _)| observation), claims.map(|(_, claims)| claims));
+    row.say("token.result", result);
+    let evidence = metadata.map(|(index, _, _)| index).into_iter().chain(claims.map(|(index, _)| index)).collect();
+    row.account("token.result", observed, evidence);
+    if let Some((index, claims)) = claims {
+        claims_facts(seen, &mut row, index, claims);
+    }
+    row
+}
+
+fn told_source(source: &str) -> &'static str {
+    match source {
+        "managed-identity" => "managed identity",
+        "environment" => "PGPASSWORD",
+        "token-file" => "the token file",
+        _ => "nowhere",
+    }
+}
+
+fn reply_facts(seen: &Seen<'_>, row: &mut Row, observation: &Observation, reply: &MetadataReply) {
+    let (word, mark) = reply_word(seen, observation, reply);
+    row.say_marked("metadata.reply", word, mark);
+    row.quote("status", reply.status.map(|status| status.to_string()).unwrap_or_default());
+    row.quote("error", reply.error.clone().or_else(|| observation.error.clone()).unwrap_or_default());
+    row.quote("description", reply.description.clone().unwrap_or_default());
+    row.quote("quote", reply.quote.as_deref().map(super::plain).unwrap_or_default());
+}
+
+fn reply_word(seen: &Seen<'_>, observation: &Observation, reply: &MetadataReply) -> (&'static str, Mark) {
+    let sourced = |word| (word, Mark::Sourced);
+    if reply.token_received {
+        return sourced("ok");
+    }
+    let Some(status) = reply.status else {
+        return sourced(match observation.outcome {
+            Outcome::Timeout => "silent",
+            Outcome::Refused => "refused",
+            Outcome::HostUnreachable | Outcome::NetworkUnreachable | Outcome::Denied => "unreachable",
+            Outcome::CutShort | Outcome::Panicked => "undetermined",
+            Outcome::Garbage | Outcome::TooLarge => "not-metadata",
+            _ => "closed",
+        });
+    };
+    if status == 200 {
+        return sourced(if reply.error.is_some() || is_json(reply) { "no-token" } else { "not-metadata" });
+    }
+    let from_metadata = reply.error.is_some() || reply.server.as_deref().is_some_and(|server| server.starts_with("IMDS"));
+    let status_text = status.to_string();
+    let codes: Vec<&str> = reply.error.iter().map(String::as_str).chain([status_text.as_str()]).collect();
+    let text = reply.description.as_deref().or(reply.quote.as_deref()).unwrap_or_default();
+    if let Some(found) = seen.catalogue.words.translate("metadata", &codes, text).filter(|(word, _)| *word != "unexpected") {
+        return found;
+    }
+    if !from_metadata && !is_json(reply) {
+        return sourced("not-metadata");
+    }
+    sourced(match status {
+        404 | 410 => "updating",
+        429 => "throttled",
+        500.. => "unavailable",
+        _ => "unexpected",
+    })
+}
+
+fn is_json(reply: &MetadataReply) -> bool {
+    reply.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"))
+}
+
+fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Option<&Claims>) -> (&'static str, String) {
+    if let Some(claims) = claims {
+        let who = row.value("source").unwrap_or("handed in").to_owned();
+        return match claims.source.as_str() {
+            "managed-identity" => ("acquired", who),
+            _ => ("handed-in", format!("from {who}")),
+        };
+    }
+    let settings = seen.settings;
+    if settings.credential == "none" {
+        return ("not-asked", "no credential asked for (--credential none)".to_owned());
+    }
+    let Some(asked) = asked else { return ("undetermined", "not asked before the run ended".to_owned()) };
+    let reply = row.word("metadata.reply").unwrap_or("undetermined");
+    // Nobody named a server, a user or a credential: a machine without managed identity then lacks nothing.
+    let wanted = settings.server.is_some() || settings.user.is_some() || settings.credential != "auto" || settings.client_id.is_some();
+    if !wanted && matches!(reply, "silent" | "refused" | "unreachable" | "closed") {
+        return ("not-asked", "no metadata service here, and nobody asked for a sign-in".to_owned());
+    }
+    let said = row.value("description").or(row.value("error")).map(|text| format!(": {text}")).unwrap_or_default();
+    let status = row.value("status").map(|status| format!("HTTP {status}")).unwrap_or_else(|| reply.replace('-', " "));
+    match asked.outcome {
+        Outcome::CutShort | Outcome::Panicked => ("undetermined", "the metadata service was not heard before the run ended".to_owned()),
+        _ => ("failed", format!("metadata service: {status}{said}")),
+    }
+}
+
+fn claims_facts(seen: &Seen<'_>, row: &mut Row, index: usize, claims: &Claims) {
+    row.say("token.form", super::vocabulary::fact("token.form").and_then(|fact| fact.words.iter().find(|word| **word == claims.form)).copied().unwrap_or("opaque"));
+    row.quote("form", claims.told_form());
+    row.say("token.size", match claims.bytes {
+        0..=POOLER_LIMIT => "small",
+        ..=SERVER_LIMIT => "over-2048",
+        _ => "over-65535",
+    });
+    if claims.form != "jwt" {
+        row.say("claims.result", "bad");
+        row.account("claims.result", claims.told_form(), vec![index]);
+        return;
+    }
+    let audience = audience(seen, claims);
+    row.say("token.audience", audience);
+    row.quote("audience", super::listed(&claims.audience));
+    let validity = claims.validity(skew(seen.evidence));
+    let validity_word = match validity {
+        Validity::Valid { .. } => "valid",
+        Validity::EndsSoon { .. } => "ends-soon",
+        Validity::Expired => "expired",
+        Validity::NotYetValid => "not-yet-valid",
+        Validity::Unsaid => "missing",
+    };
+    row.say("token.validity", validity_word);
+    row.quote("expires", claims.expires.map(super::minute).unwrap_or_default());
+    let tenant = match (&seen.settings.tenant, &claims.tenant) {
+        (Some(wanted), Some(tenant)) if crate::target::is_guid(wanted) => {
+            if wanted.eq_ignore_ascii_case(tenant) { "expected" } else { "other" }
+        }
+        _ => "unchecked",
+    };
+    row.say("token.tenant", tenant);
+    row.quote("tenant", claims.tenant.clone().unwrap_or_default());
+    let kind = match claims.identity_type.as_deref() {
+        Some("app") => "app",
+        Some("user") => "user",
+        _ if claims.user_name.is_some() => "user",
+        _ if claims.application_id.is_some() && claims.object_id.is_some() => "app",
+        _ => "unknown",
+    };
+    row.say("token.kind", kind);
+    let principal = claims.principal();
+    row.quote("principal", &principal);
+    let bad = audience != "postgres" || matches!(validity, Validity::Expired | Validity::NotYetValid) || tenant == "other";
+    let bad = bad || claims.bytes > SERVER_LIMIT;
+    let word = if bad {
+        "bad"
+    } else if matches!(validity, Validity::EndsSoon { .. }) {
+        "ends-soon"
+    } else {
+        "good"
+    };
+    row.say("claims.result", word);
+    let left = match validity {
+        Validity::Valid { left } | Validity::EndsSoon { left } => format!("{} left", super::span(left)),
+        Validity::Expired => format!("expired {}", row.value("expires").unwrap_or_default()),
+        Validity::NotYetValid => "not valid yet".to_owned(),
+        Validity::Unsaid => "no end".to_owned(),
+    };
+    let whom = match audience {
+        "postgres" => "for this cloud's PostgreSQL".to_owned(),
+        "missing" => "without an audience".to_owned(),
+        _ => format!("for {}", row.value("audience").unwrap_or("another service")),
+    };
+    row.account("claims.result", format!("{whom}; {left}; {principal}"), vec![index]);
+}
+
+fn audience(seen: &Seen<'_>, claims: &Claims) -> &'static str {
+    let known = &seen.cloud.known_resources;
+    let among = |list: &[String]| {
+        let bare = |text: &str| text.trim_end_matches('/').to_ascii_lowercase();
+        claims.audience.iter().any(|audience| list.iter().any(|one| bare(one) == bare(audience)))
+    };
+    if claims.audience.is_empty() {
+        "missing"
+    } else if claims.audience.iter().any(|audience| seen.cloud.is_postgres(audience)) {
+        "postgres"
+    } else if among(&known.arm) {
+        "arm"
+    } else if among(&known.graph) {
+        "graph"
+    } else if among(&known.cosmos) {
+        "cosmos"
+    } else if among(&known.other_cloud) {
+        "other-cloud"
+    } else {
+        "other"
+    }
+}

@@ -1,0 +1,45 @@
+//! entra-preflight: will Microsoft Entra sign-in to Azure Database for PostgreSQL work from here?
+//!
+//! The map of the house. Data flows one way, and each floor knows only what stands above it here:
+//!
+//! - words: [`stage`], [`failure`], [`secret`], [`cloud`], [`verb`], [`target`] say what there is;
+//! - keeping: [`evidence`] holds what was seen;
+//! - looking: `net` and [`probe`] fill it, and give no advice;
+//! - reading: [`fact`] says in words what the evidence shows;
+//! - judging: [`catalogue`] and [`diagnosis`] find causes, and do no I/O;
+//! - telling: [`report`] and [`page`] show what was judged.
+
+pub mod catalogue;
+pub mod cli;
+pub mod cloud;
+pub mod diagnosis;
+pub mod evidence;
+pub mod fact;
+pub mod failure;
+mod net;
+pub mod page;
+pub mod probe;
+pub mod prose;
+pub mod report;
+pub mod secret;
+pub mod stage;
+pub mod target;
+pub mod verb;
+
+use catalogue::Catalogue;
+use evidence::{Observation, Recorder, Stamp};
+use report::Report;
+use target::Target;
+
+/// Looks at the world and judges what was seen. It ends by the target's deadline, or when `stop` does.
+pub async fn check(target: Target, catalogue: &Catalogue, recorder: &Recorder, stop: impl Future<Output = ()>) -> Report {
+    let stamp = probe::look(target, catalogue, recorder, stop).await;
+    judge(stamp, recorder.observations(), catalogue)
+}
+
+/// The straight line from evidence to report: no socket, no file, no clock, so a saved report can be judged again.
+pub fn judge(stamp: Stamp, evidence: Vec<Observation>, catalogue: &Catalogue) -> Report {
+    let facts = fact::read(&evidence, catalogue);
+    let judgement = diagnosis::judge(&facts, catalogue);
+    report::assemble(stamp, &facts, judgement, catalogue, evidence)
+}

@@ -1,0 +1,135 @@
+//! Arguments in, exit status out.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use clap::Parser;
+use entra_preflight::catalogue::Catalogue;
+use entra_preflight::cli::{CheckArgs, Cli, ColorArg, Command, FailOn, ListFormat};
+use entra_preflight::evidence::Recorder;
+use entra_preflight::page::{Outputs, live};
+use entra_preflight::report::{Report, Verdict};
+use entra_preflight::target::Target;
+use entra_preflight::{page, report};
+
+/// Bad usage or bad input: nothing was probed.
+const USAGE: u8 = 2;
+const UNKNOWN: u8 = 3;
+
+fn main() -> ExitCode {
+    // A probe that panics costs only itself; its message could quote what it had in hand, so only its place is told.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|location| format!(" at {}:{}", location.file(), location.line()));
+        let _ = writeln!(std::io::stderr(), "entra-preflight: a defect{}", place.unwrap_or_default());
+    }));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let status = if error.use_stderr() { USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(status);
+        }
+    };
+    match run(cli) {
+        Ok(status) => ExitCode::from(status),
+        Err(sentence) => {
+            let _ = writeln!(anstream::stderr(), "entra-preflight: {}", page::visible(&sentence));
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8, String> {
+    match cli.command {
+        None => check(cli.check),
+        Some(Command::Check(args)) => check(*args),
+        Some(Command::List { facts, format, common }) => {
+            colour(common.color);
+            let catalogue = Catalogue::load(&common.checks)?;
+            let text = page::list(&catalogue, facts, format == ListFormat::Json);
+            print(&text)
+        }
+        Some(Command::Explain { id, common }) => {
+            colour(common.color);
+            let catalogue = Catalogue::load(&common.checks)?;
+            print(&page::explain(&catalogue, &id)?)
+        }
+        Some(Command::Replay { report, output, common }) => {
+            colour(common.color);
+            let catalogue = Catalogue::load(&common.checks)?;
+            let (stamp, evidence) = report::saved(&report)?;
+            let outputs = Outputs::open(&output)?;
+            let report = entra_preflight::judge(stamp, evidence, &catalogue);
+            outputs.write(&report)?;
+            Ok(status(&report, FailOn::Fail))
+        }
+        Some(Command::Schema) => print(&report::schema()),
+    }
+}
+
+fn print(text: &str) -> Result<u8, String> {
+    match anstream::stdout().write_all(text.as_bytes()) {
+        // Whoever closed the pipe has read enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+        _ => Ok(0),
+    }
+}
+
+fn colour(choice: ColorArg) {
+    match choice {
+        ColorArg::Auto => anstream::ColorChoice::Auto,
+        ColorArg::Always => anstream::ColorChoice::Always,
+        ColorArg::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+}
+
+fn check(args: CheckArgs) -> Result<u8, String> {
+    colour(args.common.color);
+    let catalogue = Catalogue::load(&args.common.checks)?;
+    let fail_on = args.fail_on;
+    let outputs = Outputs::open(&args.output)?;
+    let target = Target::build(args, &catalogue).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("this machine gives no threads to work with: {error}"))?;
+    let recorder = Recorder::new();
+    let signalled = Arc::new(AtomicU8::new(0));
+    let live = live::begin(&recorder);
+    let report = runtime.block_on(entra_preflight::check(target, &catalogue, &recorder, signal(signalled.clone())));
+    live.end();
+    // getaddrinfo cannot be cancelled; whoever waits for it is left behind.
+    runtime.shutdown_background();
+    outputs.write(&report)?;
+    Ok(match signalled.load(Ordering::Relaxed) {
+        0 => status(&report, fail_on),
+        signal => 128 + signal,
+    })
+}
+
+/// Ends at the first signal that asks us to stop, and remembers which.
+async fn signal(signalled: Arc<AtomicU8>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return std::future::pending().await;
+    };
+    let number = tokio::select! {
+        _ = interrupt.recv() => 2,
+        _ = terminate.recv() => 15,
+    };
+    signalled.store(number, Ordering::Relaxed);
+}
+
+/// Computed once, from the report, for every format.
+fn status(report: &Report, fail_on: FailOn) -> u8 {
+    match report.verdict {
+        Verdict::Pass => 0,
+        Verdict::Warn => u8::from(fail_on == FailOn::Warn),
+        Verdict::Fail => 1,
+        Verdict::Unknown => UNKNOWN,
+    }
+}

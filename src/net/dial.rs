@@ -1,0 +1,56 @@
+//! TCP to one address, with the errno kept and a fast failure tried twice.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use super::{failed, within};
+use crate::evidence::{Detail, Recorder, TcpConnect};
+use crate::failure::Outcome;
+
+/// A word needs two attempts that agree; the second comes after a pause that outlasts a blink of the peer.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// Whom to dial: the peer by name, address and where `--connect-to` leads.
+pub(crate) struct Peer<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) address: SocketAddr,
+    pub(crate) dialled: SocketAddr,
+    pub(crate) proxy: bool,
+}
+
+/// Connects, keeping how it went. `None` when it failed.
+pub(crate) async fn tcp(recorder: &Recorder, peer: &Peer<'_>, patience: Duration) -> Result<TcpStream, Outcome> {
+    let detail = TcpConnect { peer: peer.address, dialled: peer.dialled, local: None, proxy: peer.proxy };
+    let mut pending = recorder.begin(peer.subject, format!("TCP to {} ({})", peer.host, peer.address), Detail::TcpConnect(detail));
+    let result = within(patience, async {
+        loop {
+            match TcpStream::connect(peer.dialled).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) if pending.attempts > 1 => return Err(failed(&error)),
+                Err(_) => {
+                    pending.attempts += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    })
+    .await;
+    match result {
+        Ok(stream) => {
+            // Small messages must not wait for each other: TLS tickets and login steps would cost 40 ms each.
+            let _ = stream.set_nodelay(true);
+            if let Detail::TcpConnect(detail) = &mut pending.detail {
+                detail.local = stream.local_addr().ok().map(|local| local.ip());
+            }
+            pending.end(Outcome::Ok, None);
+            Ok(stream)
+        }
+        Err((outcome, error)) => {
+            pending.end(outcome, error);
+            Err(outcome)
+        }
+    }
+}

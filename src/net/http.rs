@@ -1,0 +1,124 @@
+//! One HTTP/1.1 GET on a stream that is already up. Redirects are read, never followed; a body is read up to a limit.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{Failed, within};
+use crate::evidence::Setting;
+use crate::failure::Outcome;
+
+pub(crate) const BODY: usize = 256 * 1024;
+const HEAD: usize = 32 * 1024;
+
+/// Header names that say who answered and why; nothing else is kept.
+const KEPT: [&str; 16] = [
+    "server", "via", "content-type", "x-squid-error", "proxy-authenticate", "proxy-agent", "x-cache", "retry-after", "x-ms-request-id", "request-id", "x-ms-ags-diagnostic",
+    "x-bluecoat-via", "x-zscaler-reason", "www-authenticate", "x-azure-ref", "x-iinfo",
+];
+
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).map(|value| super::quote(value.as_bytes()))
+    }
+
+    pub(crate) fn kept_headers(&self) -> Vec<Setting> {
+        KEPT.iter().filter_map(|name| Some(Setting { name: (*name).to_owned(), value: self.header(name)? })).collect()
+    }
+
+    /// The Date header, seconds since 1970.
+    pub(crate) fn date(&self) -> Option<i64> {
+        date(self.headers.get("date")?.to_str().ok()?)
+    }
+}
+
+/// An HTTP date (RFC 9110), seconds since 1970.
+pub(crate) fn date(text: &str) -> Option<i64> {
+    let date = httpdate::parse_http_date(text).ok()?;
+    i64::try_from(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()
+}
+
+/// Sends a GET and reads the whole answer within `patience`.
+pub(crate) async fn get<S>(stream: S, host: &str, path: &str, patience: Duration) -> Result<Reply, Failed>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    within(patience, async {
+        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+            .max_buf_size(HEAD)
+            .max_headers(100)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| classify(&error))?;
+        let request = hyper::Request::get(path)
+            .header("host", host)
+            .header("accept", "application/json")
+            .header("user-agent", concat!("entra-preflight/", env!("CARGO_PKG_VERSION")))
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| (Outcome::Other, Some(error.to_string())))?;
+        let exchange = async {
+            let response = sender.send_request(request).await.map_err(|error| classify(&error))?;
+            let (head, body) = response.into_parts();
+            let body = read(body).await?;
+            Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
+        };
+        // The connection is driven beside the exchange and ends with it: no task outlives its question.
+        tokio::pin!(connection);
+        tokio::pin!(exchange);
+        let mut driven = false;
+        loop {
+            tokio::select! {
+                reply = &mut exchange => return reply,
+                _ = &mut connection, if !driven => driven = true,
+            }
+        }
+    })
+    .await
+}
+
+async fn read(mut body: hyper::body::Incoming) -> Result<Vec<u8>, Failed> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| classify(&error))?;
+        if let Some(data) = frame.data_ref() {
+            read.extend_from_slice(data);
+        }
+        if read.len() > BODY {
+            return Err((Outcome::TooLarge, Some(format!("the body is longer than {BODY} bytes"))));
+        }
+    }
+    Ok(read)
+}
+
+pub(crate) fn classify(error: &hyper::Error) -> Failed {
+    use std::error::Error as _;
+    let mut source = error.source();
+    let mut text = error.to_string();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            let (outcome, _) = super::tls::stream_failed(io);
+            if outcome != Outcome::Other {
+                return (outcome, Some(text));
+            }
+        }
+        source = cause.source();
+    }
+    let outcome = if error.is_parse() {
+        Outcome::Garbage
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        Outcome::Closed
+    } else {
+        Outcome::Other
+    };
+    (outcome, Some(text))
+}

@@ -1,0 +1,116 @@
+//! Where a report goes: each format to its file or to standard output. Files are opened before the first packet.
+
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use super::Detail;
+use crate::cli::OutputArgs;
+use crate::report::Report;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+}
+
+const FORMATS: &str = "text, json";
+
+pub struct Outputs {
+    formats: Vec<(Format, Option<(PathBuf, File)>)>,
+    detail: Detail,
+}
+
+impl Outputs {
+    /// Opens what was asked for.
+    ///
+    /// # Errors
+    /// A sentence that names the format or the file.
+    pub fn open(args: &OutputArgs) -> Result<Outputs, String> {
+        let mut formats: Vec<(Format, Option<(PathBuf, File)>)> = Vec::new();
+        for text in &args.format {
+            let (name, file) = match text.split_once('=') {
+                Some((_, "")) => return Err(format!("--format {text}: no file after the `=`")),
+                Some((name, file)) => (name, Some(Path::new(file))),
+                None => (text.as_str(), None),
+            };
+            let format = match name {
+                "text" => Format::Text,
+                "json" => Format::Json,
+                _ => return Err(format!("--format {}: the choices are {FORMATS}, each as FORMAT or FORMAT=FILE", crate::target::clip(text))),
+            };
+            let file = file.map(create).transpose()?;
+            if file.is_none() && formats.iter().any(|(_, file)| file.is_none()) {
+                return Err("--format: only one format can go to standard output; give the others a file, as json=FILE".to_owned());
+            }
+            formats.push((format, file));
+        }
+        if formats.is_empty() {
+            formats.push((Format::Text, None));
+        }
+        if let Some(path) = &args.output {
+            let Some(first) = formats.iter_mut().find(|(_, file)| file.is_none()) else {
+                return Err(format!("--output {}: every format has a file already; drop one of them", path.display()));
+            };
+            first.1 = Some(create(path)?);
+        }
+        let detail = match (args.quiet, args.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, 0) => Detail::Plain,
+            _ => Detail::Verbose,
+        };
+        Ok(Outputs { formats, detail })
+    }
+
+    /// Writes the report everywhere.
+    ///
+    /// # Errors
+    /// The file that could not be written, with the reason. A reader that went away is no error.
+    pub fn write(self, report: &Report) -> Result<(), String> {
+        for (format, file) in self.formats {
+            let written = match file {
+                Some((path, mut file)) => {
+                    let text = match format {
+                        Format::Text => plain(&super::text(report, self.detail, 100)),
+                        Format::Json => super::json(report),
+                    };
+                    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| format!("{}: {error}", path.display()))
+                }
+                None => {
+                    let mut stdout = anstream::stdout();
+                    let text = match format {
+                        Format::Text => super::text(report, self.detail, width()),
+                        Format::Json => super::json(report),
+                    };
+                    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+                        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+                        _ => Ok(()),
+                    }
+                }
+            };
+            written?;
+        }
+        Ok(())
+    }
+}
+
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+/// The terminal's width, or a hundred columns for whoever reads a file.
+fn width() -> usize {
+    if !std::io::stdout().is_terminal() {
+        return 100;
+    }
+    terminal_size::terminal_size().map_or(100, |(terminal_size::Width(columns), _)| usize::from(columns).clamp(40, 140))
+}
+
+/// A report may name what an attacker would like to know: it is for its owner's eyes.
+fn create(path: &Path) -> Result<(PathBuf, File), String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.map(|file| (path.to_owned(), file)).map_err(|error| {
+        format!("{}: {error}; the report needs a file that can be written, nothing was probed", path.display())
+    })
+}

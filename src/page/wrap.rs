@@ -1,0 +1,66 @@
+//! Lines that fit, and text from the network made visible: what a peer says is data and never moves the cursor.
+
+/// Shows control characters, escape sequences and direction overrides as what they are.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' => shown.push(' '),
+            // Marks and overrides of direction, and invisible separators, can make a line read as another.
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}' => {
+                shown.extend(letter.escape_unicode());
+            }
+            letter if letter.is_control() => shown.extend(letter.escape_default()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
+}
+
+/// Breaks a line at blanks; what has none is left whole, so that a command or a name can be copied.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in visible(text).split_whitespace() {
+        let grown = line.chars().count() + 1 + word.chars().count();
+        if !line.is_empty() && grown > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// Cuts to a width, saying so.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    let text = visible(text);
+    if text.chars().count() <= width {
+        return text;
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_peer_reaches_the_terminal_raw() {
+        let hostile = "FATAL \u{1b}]0;pwned\u{7}\u{1b}[2J\r\u{9b}1m\u{202e}txt";
+        let shown = visible(hostile);
+        assert!(shown.chars().all(|letter| !letter.is_control() && letter != '\u{202e}'), "{shown}");
+        assert!(shown.contains("\\u{1b}"), "{shown}");
+    }
+
+    #[test]
+    fn wraps_at_blanks() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("--a-very-long-option", 8), ["--a-very-long-option"]);
+    }
+}

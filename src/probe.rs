@@ -1,0 +1,289 @@
+//! Looking: every question at once, each waiting only for what it needs. A probe cannot fail; it can only have seen less.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, watch};
+use tokio::task::JoinSet;
+
+use crate::catalogue::Catalogue;
+use crate::evidence::{Detail, ProbeNote, Recorder, RouteChosen, Settings, Stamp};
+use crate::failure::Outcome;
+use crate::net::tls::Trust;
+use crate::report::Tool;
+use crate::target::{Credential, Target};
+use crate::verb::{GRAPH, LOGIN, SERVER, TOKEN, Verb, own_host};
+
+mod login;
+mod machine;
+mod metadata;
+mod reach;
+mod resolve;
+mod server;
+mod token;
+
+/// What one probe hands to those that wait for it.
+struct Slot<T> {
+    sender: Mutex<Option<watch::Sender<Option<T>>>>,
+    receiver: watch::Receiver<Option<T>>,
+}
+
+impl<T: Clone> Slot<T> {
+    fn new() -> Slot<T> {
+        let (sender, receiver) = watch::channel(None);
+        Slot { sender: Mutex::new(Some(sender)), receiver }
+    }
+
+    /// The right to give, once. When it is dropped (also by a panic) those who wait learn that nothing comes.
+    fn giver(&self) -> Option<watch::Sender<Option<T>>> {
+        self.sender.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
+    }
+
+    async fn wait(&self) -> Option<T> {
+        let mut receiver = self.receiver.clone();
+        let value = receiver.wait_for(Option::is_some).await.ok()?;
+        value.clone()
+    }
+}
+
+/// What all probes of a run share: nothing is asked twice on the wire.
+struct Run {
+    target: Target,
+    recorder: Recorder,
+    trust: OnceCell<Trust>,
+    /// The addresses to dial for each subject.
+    names: HashMap<String, Slot<Vec<IpAddr>>>,
+    /// Whether the metadata service says that this is an Azure VM.
+    in_azure: Slot<bool>,
+    token: Slot<Option<Arc<token::Ready>>>,
+    server: Slot<Option<Arc<server::Open>>>,
+    /// Reaching the login host gives its Date, by which the clock is measured.
+    dated: Slot<()>,
+}
+
+impl Run {
+    /// The host and port of a subject.
+    fn host(&self, subject: &str) -> Option<(String, u16)> {
+        match subject {
+            LOGIN => Some((self.target.cloud.login_host.clone(), 443)),
+            GRAPH => Some((self.target.cloud.graph_host.clone(), 443)),
+            SERVER => self.target.server.as_ref().map(|server| (server.host.clone(), server.port)),
+            other => own_host(other).ok().map(|(host, port)| (host.to_owned(), port)),
+        }
+    }
+
+    /// The trusted roots, read once and beside the first packets.
+    async fn trust(&self) -> Trust {
+        let load = || async {
+            let more = self.target.roots.clone();
+            let loaded = tokio::task::spawn_blocking(move || Trust::load(&more)).await;
+            loaded.map(|(trust, _)| trust).unwrap_or_else(|_| Trust::load(&[]).0)
+        };
+        self.trust.get_or_init(load).await.clone()
+    }
+
+    fn patience(&self) -> Duration {
+        self.target.timeout
+    }
+
+    /// The addresses to dial, as soon as they are known. Empty when the name does not resolve.
+    async fn addresses(&self, subject: &str) -> Vec<IpAddr> {
+        match self.names.get(subject) {
+            Some(slot) => slot.wait().await.unwrap_or_default(),
+            None => Vec::new(),
+        }
+    }
+}
+
+/// Asks everything that the chosen checks need; ends when all is asked, at the deadline, or when `stop` ends.
+pub async fn look(mut target: Target, catalogue: &Catalogue, recorder: &Recorder, stop: impl Future<Output = ()>) -> Stamp {
+    let started = time::OffsetDateTime::now_utc();
+    let deadline = target.deadline;
+    if target.nameservers.is_none() {
+        (target.system_nameservers, target.resolver_notes) = crate::net::host::nameservers();
+    }
+    let jobs = jobs(&target, catalogue);
+    for secret in target.secrets() {
+        recorder.protect(secret);
+    }
+    if let Some(authorization) = target.proxies.proxy.as_ref().and_then(crate::target::proxy::Proxy::authorization) {
+        recorder.protect(&authorization);
+    }
+    recorder.note("run", Outcome::Ok, Detail::Settings(Box::new(settings(&target, &jobs))));
+    let mut names: HashMap<String, Slot<Vec<IpAddr>>> = HashMap::new();
+    for (verb, subject) in &jobs {
+        if *verb == Verb::Resolve {
+            names.insert(subject.clone(), Slot::new());
+        }
+    }
+    let run = Arc::new(Run {
+        target,
+        recorder: recorder.clone(),
+        trust: OnceCell::new(),
+        names,
+        in_azure: Slot::new(),
+        token: Slot::new(),
+        server: Slot::new(),
+        dated: Slot::new(),
+    });
+    let mut probes = JoinSet::new();
+    let mut named = HashMap::new();
+    for (verb, subject) in jobs.clone() {
+        let handle = probes.spawn(one(run.clone(), verb, subject.clone()));
+        named.insert(handle.id(), (verb.name(), subject));
+    }
+    probes.spawn(metadata::instance(run.clone()));
+    // Nobody gives what no job was made for.
+    for verb in [Verb::Token, Verb::Server] {
+        if jobs.iter().all(|(job, _)| *job != verb) {
+            drop((verb == Verb::Token).then(|| run.token.giver()));
+            drop((verb == Verb::Server).then(|| run.server.giver()));
+        }
+    }
+    if !jobs.contains(&(Verb::Reach, LOGIN.to_owned())) {
+        drop(run.dated.giver());
+    }
+    let all = async {
+        while let Some(ended) = probes.join_next_with_id().await {
+            let Err(error) = ended else { continue };
+            let (probe, subject) = named.get(&error.id()).cloned().unwrap_or(("metadata", TOKEN.to_owned()));
+            let note = format!("the probe broke off: {}", if error.is_panic() { "a defect of this program" } else { "cancelled" });
+            recorder.note(&subject, Outcome::Panicked, Detail::Probe(ProbeNote { probe: probe.to_owned(), note }));
+        }
+    };
+    tokio::select! {
+        () = all => {}
+        () = tokio::time::sleep(deadline) => {}
+        () = stop => {}
+    }
+    // What is unfinished records itself as cut short when it is dropped.
+    probes.shutdown().await;
+    stamp(started, recorder)
+}
+
+async fn one(run: Arc<Run>, verb: Verb, subject: String) {
+    match verb {
+        Verb::Resolve => resolve::run(run, subject).await,
+        Verb::Reach => reach::run(run, subject).await,
+        Verb::Token => token::run(run).await,
+        Verb::Server => server::run(run).await,
+        Verb::Login => login::run(run).await,
+        Verb::Machine => machine::run(run).await,
+        // The nameservers are heard while names are resolved.
+        Verb::Nameservers => {}
+    }
+}
+
+/// The probes of the chosen checks and what those stand on, each once.
+fn jobs(target: &Target, catalogue: &Catalogue) -> Vec<(Verb, String)> {
+    let mut jobs: Vec<(Verb, String)> = Vec::new();
+    let mut add = |verb: Verb, subject: &str| {
+        let job = (verb, subject.to_owned());
+        if !jobs.contains(&job) && (subject != SERVER || target.server.is_some()) {
+            jobs.push(job);
+        }
+    };
+    // This machine's ground truth is needed to read any other evidence.
+    add(Verb::Machine, crate::verb::MACHINE);
+    for check in catalogue.chosen(&target.only, &target.skip) {
+        let Some(verb) = Verb::named(&check.probe) else { continue };
+        match verb {
+            Verb::Nameservers => [LOGIN, GRAPH, SERVER].into_iter().for_each(|name| add(Verb::Resolve, name)),
+            Verb::Reach => {
+                add(Verb::Resolve, &check.target);
+                add(Verb::Reach, &check.target);
+            }
+            Verb::Server => {
+                add(Verb::Resolve, SERVER);
+                add(Verb::Server, SERVER);
+            }
+            Verb::Login => {
+                add(Verb::Resolve, SERVER);
+                add(Verb::Server, SERVER);
+                add(Verb::Token, TOKEN);
+                add(Verb::Login, SERVER);
+            }
+            _ => add(verb, &check.target),
+        }
+    }
+    jobs
+}
+
+fn settings(target: &Target, jobs: &[(Verb, String)]) -> Settings {
+    let routes = jobs.iter().filter(|(verb, _)| *verb == Verb::Reach).filter_map(|(_, subject)| {
+        let host = match subject.as_str() {
+            LOGIN => target.cloud.login_host.clone(),
+            GRAPH => target.cloud.graph_host.clone(),
+            other => own_host(other).ok()?.0.to_owned(),
+        };
+        let route = target.proxies.route(&host);
+        Some(RouteChosen {
+            subject: subject.clone(),
+            proxy: route.proxy.map(crate::target::proxy::Proxy::shown),
+            why: route.why.to_owned(),
+            variable: route.variable.to_owned(),
+            host,
+        })
+    });
+    let mut routes: Vec<RouteChosen> = routes.collect();
+    if let Some(server) = &target.server {
+        routes.push(RouteChosen {
+            subject: SERVER.to_owned(),
+            host: server.host.clone(),
+            proxy: None,
+            why: "never-proxied".to_owned(),
+            variable: String::new(),
+        });
+    }
+    Settings {
+        cloud: target.cloud.name.clone(),
+        cloud_text: target.cloud.text.clone(),
+        login_host: target.cloud.login_host.clone(),
+        graph_host: target.cloud.graph_host.clone(),
+        resource: target.cloud.resource.clone(),
+        server: target.server.as_ref().map(|server| server.host.clone()),
+        port: target.server.as_ref().map_or(5432, |server| server.port),
+        user: target.user.clone(),
+        database: target.database.clone(),
+        topology: target.topology,
+        credential: target.credential.name().to_owned(),
+        client_id: target.client_id.clone(),
+        tenant: target.tenant.clone(),
+        own_nameservers: target.nameservers.is_some(),
+        nameservers: target.asked_nameservers(),
+        timeout_ms: crate::evidence::millis(target.timeout),
+        deadline_ms: crate::evidence::millis(target.deadline),
+        only: target.only.clone(),
+        skip: target.skip.clone(),
+        routes,
+    }
+}
+
+fn stamp(started: time::OffsetDateTime, recorder: &Recorder) -> Stamp {
+    let started_at = started.replace_millisecond(started.millisecond()).unwrap_or(started);
+    Stamp {
+        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        // Unique enough to tell two reports of one machine apart; it identifies nobody.
+        run_id: format!("{:x}-{:x}", started.unix_timestamp_nanos(), std::process::id()),
+        started_at: started_at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default(),
+        duration_ms: crate::evidence::millis(recorder.elapsed()),
+    }
+}
+
+impl Run {
+    /// Whether a managed identity is to be asked: nobody handed in a token, and nobody said no.
+    fn asks_metadata(&self) -> bool {
+        match self.target.credential {
+            Credential::ManagedIdentity => true,
+            Credential::Auto => self.target.token.is_none(),
+            Credential::TokenFile | Credential::None => false,
+        }
+    }
+}
+
+/// Seconds since 1970, by this machine's clock.
+fn clock() -> i64 {
+    time::OffsetDateTime::now_utc().unix_timestamp()
+}

@@ -1,0 +1,135 @@
+//! The metadata service: where this machine stands, and a managed identity's token. Never through a proxy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Run;
+use crate::evidence::{Detail, Instance, MetadataReply};
+use crate::failure::Outcome;
+use crate::net::{api, quote};
+use crate::secret::Secret;
+use crate::verb::TOKEN;
+
+/// Off Azure nobody answers at this address, and nobody should wait for it long.
+const CONNECT: Duration = Duration::from_secs(1);
+/// A busy service is asked again as Microsoft documents, within the patience.
+const AGAIN: [Duration; 2] = [Duration::from_millis(400), Duration::from_millis(1000)];
+
+/// Asks for the instance document: is this an Azure VM, and which?
+pub(super) async fn instance(run: Arc<Run>) {
+    let Some(giver) = run.in_azure.giver() else { return };
+    let url = format!("{}/metadata/instance?api-version=2021-02-01", run.target.metadata);
+    let asked = MetadataReply { asked: "instance".to_owned(), url: url.clone(), ..MetadataReply::default() };
+    let mut pending = run.recorder.begin(TOKEN, "the metadata service (instance)", Detail::Metadata(asked));
+    let answer = api::get(&url, CONNECT.min(run.patience()), run.patience()).await;
+    let Detail::Metadata(reply) = &mut pending.detail else { return };
+    reply.clock = super::clock();
+    match answer {
+        Ok(answer) => {
+            let body = fill(reply, &answer);
+            reply.instance = body.as_ref().and_then(document);
+            reply.error = None;
+            let found = reply.instance.is_some();
+            pending.end(if found { Outcome::Ok } else { Outcome::Rejected }, None);
+            let _ = giver.send(Some(found));
+        }
+        Err((outcome, error)) => {
+            pending.end(outcome, error);
+            let _ = giver.send(Some(false));
+        }
+    }
+}
+
+/// Asks for a token for this cloud's PostgreSQL, and keeps whatever is answered instead.
+pub(super) async fn token(run: &Run) -> Option<Secret> {
+    let target = &run.target;
+    let mut url = format!(
+        "{}/metadata/identity/oauth2/token?api-version=2018-02-01&resource={}",
+        target.metadata,
+        api::encoded(&target.cloud.resource)
+    );
+    if let Some(client_id) = &target.client_id {
+        url.push_str(&format!("&client_id={}", api::encoded(client_id)));
+    }
+    let asked = MetadataReply { asked: "token".to_owned(), url: url.clone(), ..MetadataReply::default() };
+    let mut pending = run.recorder.begin(TOKEN, "the metadata service (token)", Detail::Metadata(asked));
+    let mut attempts = 1;
+    let answer = tokio::time::timeout(run.patience(), async {
+        let mut pauses = AGAIN.into_iter();
+        loop {
+            let answer = api::get(&url, run.patience(), run.patience()).await;
+            let busy = answer.as_ref().is_ok_and(|answer| matches!(answer.status, 404 | 410 | 429 | 500..));
+            match pauses.next() {
+                Some(pause) if busy => {
+                    attempts += 1;
+                    tokio::time::sleep(pause).await;
+                }
+                _ => return answer,
+            }
+        }
+    })
+    .await
+    .unwrap_or_else(|_| Err((Outcome::Timeout, Some(format!("no answer within {} s", run.patience().as_secs_f64())))));
+    pending.attempts = attempts;
+    let Detail::Metadata(reply) = &mut pending.detail else { return None };
+    reply.clock = super::clock();
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err((outcome, error)) => {
+            pending.end(outcome, error);
+            return None;
+        }
+    };
+    let body = fill(reply, &answer);
+    let token = body.as_ref().and_then(|body| body.get("access_token")?.as_str()).filter(|_| answer.status == 200);
+    let token = token.map(|token| Secret::new(token.to_owned()));
+    if let Some(token) = &token {
+        run.recorder.protect(token);
+        reply.token_received = true;
+        // Nothing of a body that holds a token is kept.
+        reply.quote = None;
+        reply.error = None;
+        reply.description = None;
+        pending.end(Outcome::Ok, None);
+        return Some(Secret::new(token.expose().to_owned()));
+    }
+    let status = answer.status;
+    pending.end(Outcome::Rejected, Some(format!("HTTP {status}")));
+    None
+}
+
+fn fill(reply: &mut MetadataReply, answer: &api::Answer) -> Option<Value> {
+    reply.status = Some(answer.status);
+    reply.server = answer.header("server");
+    reply.content_type = answer.header("content-type");
+    reply.date = answer.date();
+    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let text = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str()).map(|text| quote(text.as_bytes()));
+    reply.error = text("error");
+    reply.description = text("error_description").or_else(|| text("message"));
+    // A body with a token in it is not kept, whatever its status says.
+    if answer.status != 200 {
+        reply.quote = Some(quote(&answer.body)).filter(|quote| !quote.is_empty());
+    }
+    body
+}
+
+fn document(body: &Value) -> Option<Instance> {
+    let compute = body.get("compute")?;
+    let text = |value: &Value, pointer: &str| {
+        value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(|text| quote(text.as_bytes()))
+    };
+    let subnet = |name: &str| text(body, &format!("/network/interface/0/ipv4/subnet/0/{name}"));
+    let subnet_prefix = subnet("address").zip(subnet("prefix")).map(|(address, prefix)| format!("{address}/{prefix}"));
+    Some(Instance {
+        environment: text(compute, "/azEnvironment"),
+        vm: text(compute, "/name"),
+        resource_group: text(compute, "/resourceGroupName"),
+        subscription: text(compute, "/subscriptionId"),
+        location: text(compute, "/location"),
+        private_address: text(body, "/network/interface/0/ipv4/ipAddress/0/privateIpAddress"),
+        subnet_prefix,
+    })
+}

@@ -1,0 +1,269 @@
+//! HTTPS to a host: TCP to every address or a tunnel through the proxy, TLS, and the application's own reply.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::Run;
+use crate::evidence::{Detail, HttpExchange, PROXY_UNRESOLVED, ProbeNote};
+use crate::failure::Outcome;
+use crate::net::dial::{self, Peer};
+use crate::net::tls::handshake;
+use crate::net::{dns, host as system, http, proxy};
+use crate::target::connect_to::{dialled, fixed};
+use crate::verb::{GRAPH, LOGIN};
+
+/// A host has this many addresses at most that we dial.
+pub(super) const ADDRESSES: usize = 16;
+/// A reply that asks for patience gets it once.
+const AGAIN: Duration = Duration::from_millis(500);
+
+pub(super) async fn run(run: Arc<Run>, subject: String) {
+    let dated = (subject == LOGIN).then(|| run.dated.giver()).flatten();
+    let Some((host, port)) = run.host(&subject) else { return };
+    let place = Place { run: run.clone(), subject, host, port };
+    if run.target.proxies.route(&place.host).proxy.is_some() {
+        through_proxy(&place).await;
+    } else {
+        directly(&place).await;
+    }
+    if let Some(dated) = dated {
+        let _ = dated.send(Some(()));
+    }
+}
+
+/// Whom this is about.
+#[derive(Clone)]
+struct Place {
+    run: Arc<Run>,
+    subject: String,
+    host: String,
+    port: u16,
+}
+
+/// Where to dial for a subject: its addresses, or what `--connect-to` says of its name.
+pub(super) async fn peers(run: &Run, subject: &str, host: &str, port: u16) -> Vec<(SocketAddr, SocketAddr)> {
+    let rules = &run.target.connect_to;
+    if let Some(address) = fixed(rules, host, port) {
+        return vec![(address, address)];
+    }
+    let addresses = run.addresses(subject).await;
+    let peer = |address: IpAddr| {
+        let peer = SocketAddr::new(address, port);
+        (peer, dialled(rules, host, peer))
+    };
+    addresses.into_iter().take(ADDRESSES).map(peer).collect()
+}
+
+/// All addresses at once; the first that accepts is spoken to while the others are still being tried.
+async fn directly(place: &Place) {
+    let peers = peers(&place.run, &place.subject, &place.host, place.port).await;
+    let mut connects: JoinSet<Option<(TcpStream, SocketAddr)>> = JoinSet::new();
+    for (peer, dialled) in peers {
+        let place = place.clone();
+        connects.spawn(async move {
+            let to = Peer { subject: &place.subject, host: &place.host, address: peer, dialled, proxy: false };
+            dial::tcp(&place.run.recorder, &to, place.run.patience()).await.ok().map(|stream| (stream, peer))
+        });
+    }
+    let mut speaking: Option<JoinSet<Spoken>> = None;
+    let mut spare: Option<(TcpStream, SocketAddr)> = None;
+    let mut first = None;
+    loop {
+        tokio::select! {
+            Some(connected) = connects.join_next() => {
+                let Ok(Some((stream, peer))) = connected else { continue };
+                match &speaking {
+                    None => {
+                        first = Some(peer);
+                        let mut task = JoinSet::new();
+                        let place = place.clone();
+                        task.spawn(async move { speak(&place, stream, Some(peer)).await });
+                        speaking = Some(task);
+                    }
+                    // One more is kept for a second opinion.
+                    Some(_) => spare = spare.or(Some((stream, peer))),
+                }
+            }
+            Some(spoken) = async { match &mut speaking { Some(task) => task.join_next().await, None => None } } => {
+                let spoken = spoken.unwrap_or(Spoken::Final);
+                if let (Spoken::Doubtful, Some(peer)) = (spoken, first.take()) {
+                    second_opinion(place, spare.take(), peer).await;
+                }
+            }
+            else => return,
+        }
+    }
+}
+
+/// How a conversation ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spoken {
+    Final,
+    /// A failure that one attempt does not prove.
+    Doubtful,
+}
+
+/// A failure needs two attempts that agree: at another address when there is one, else at the same.
+async fn second_opinion(place: &Place, spare: Option<(TcpStream, SocketAddr)>, peer: SocketAddr) {
+    let stream = match spare {
+        Some(spare) => Some(spare),
+        None => {
+            let dialled = dialled(&place.run.target.connect_to, &place.host, peer);
+            let to = Peer { subject: &place.subject, host: &place.host, address: peer, dialled, proxy: false };
+            dial::tcp(&place.run.recorder, &to, place.run.patience()).await.ok().map(|stream| (stream, peer))
+        }
+    };
+    if let Some((stream, peer)) = stream {
+        speak(place, stream, Some(peer)).await;
+    }
+}
+
+/// A tunnel through the proxy, and the same conversation inside it.
+async fn through_proxy(place: &Place) {
+    let run = &place.run;
+    let route = run.target.proxies.route(&place.host);
+    let Some(proxy) = route.proxy else { return };
+    let addresses = proxy_addresses(run, &proxy.host).await;
+    if addresses.is_empty() {
+        let note = ProbeNote { probe: "reach".to_owned(), note: PROXY_UNRESOLVED.to_owned() };
+        run.recorder.note(&place.subject, Outcome::Unresolved, Detail::Probe(note));
+        return;
+    }
+    for attempt in 0..2 {
+        let mut connected = None;
+        for address in addresses.iter().take(3) {
+            let address = SocketAddr::new(*address, proxy.port);
+            let to = Peer { subject: &place.subject, host: &proxy.host, address, dialled: address, proxy: true };
+            if let Ok(stream) = dial::tcp(&run.recorder, &to, run.patience()).await {
+                connected = Some(stream);
+                break;
+            }
+        }
+        let Some(stream) = connected else { return };
+        let destination = format!("{}:{}", place.host, place.port);
+        let tunnel = proxy::connect(&run.recorder, &place.subject, stream, proxy, &destination, run.patience()).await;
+        let spoken = match tunnel {
+            Ok(stream) => speak(place, stream, None).await,
+            // Only what may be an accident is tried again: wrong credentials twice would lock an account.
+            Err(Outcome::Reset | Outcome::Closed) => Spoken::Doubtful,
+            Err(_) => Spoken::Final,
+        };
+        if spoken == Spoken::Final || attempt == 1 {
+            return;
+        }
+    }
+}
+
+async fn proxy_addresses(run: &Run, host: &str) -> Vec<IpAddr> {
+    if let Ok(address) = host.parse() {
+        return vec![address];
+    }
+    if run.target.nameservers.is_none() || host == "localhost" {
+        return system::getaddrinfo(&run.recorder, "proxy", host, run.patience()).await;
+    }
+    for server in run.target.asked_nameservers() {
+        let kind = hickory_resolver::proto::rr::RecordType::A;
+        let answer = dns::ask(&run.recorder, "proxy", server, host, kind, run.patience()).await;
+        if matches!(answer.rcode.as_deref(), Some("NOERROR" | "NXDOMAIN")) {
+            return answer.addresses;
+        }
+    }
+    Vec::new()
+}
+
+/// TLS and one GET on a stream that is up.
+async fn speak<S>(place: &Place, stream: S, peer: Option<SocketAddr>) -> Spoken
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let run = &place.run;
+    let trust = run.trust().await;
+    let verified =
+        handshake(&run.recorder, &place.subject, (stream, peer), &place.host, (&trust, false), run.patience()).await;
+    match verified {
+        Ok(verified) => exchange(place, verified.into_stream()).await,
+        Err(Outcome::Timeout | Outcome::Other) => Spoken::Final,
+        Err(_) => Spoken::Doubtful,
+    }
+}
+
+async fn exchange<S>(place: &Place, stream: S) -> Spoken
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let run = &place.run;
+    let path = match place.subject.as_str() {
+        LOGIN => "/common/v2.0/.well-known/openid-configuration",
+        GRAPH => "/v1.0/me",
+        _ => "/",
+    };
+    let url = format!("https://{}{path}", place.host);
+    let detail = HttpExchange { url: url.clone(), ..HttpExchange::default() };
+    let mut pending = run.recorder.begin(&place.subject, format!("GET {url}"), Detail::HttpExchange(detail));
+    let reply = http::get(stream, &place.host, path, run.patience()).await;
+    let Detail::HttpExchange(detail) = &mut pending.detail else { return Spoken::Final };
+    detail.clock = super::clock();
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err((outcome, error)) => {
+            pending.end(outcome, error);
+            return if outcome == Outcome::Timeout { Spoken::Final } else { Spoken::Doubtful };
+        }
+    };
+    detail.status = Some(reply.status);
+    detail.content_type = reply.header("content-type");
+    detail.server = reply.header("server");
+    detail.location = reply.header("location").map(|location| origin(&location));
+    detail.headers = reply.kept_headers();
+    detail.date = reply.date();
+    let body: Option<serde_json::Value> = serde_json::from_slice(&reply.body).ok();
+    let text = |pointer: &str| body.as_ref().and_then(|body| body.pointer(pointer)?.as_str());
+    detail.error_code = text("/error/code").or(text("/error")).map(|code| crate::net::quote(code.as_bytes()));
+    detail.expected = match place.subject.as_str() {
+        LOGIN => reply.status == 200 && text("/issuer").is_some() && text("/token_endpoint").is_some(),
+        GRAPH => reply.status == 401 && text("/error/code").is_some(),
+        _ => true,
+    };
+    if !detail.expected {
+        detail.quote = Some(crate::net::quote(&reply.body)).filter(|quote| !quote.is_empty());
+    }
+    let expected = detail.expected;
+    let busy = reply.status == 429 || reply.status >= 500;
+    if expected {
+        pending.end(Outcome::Ok, None);
+        return Spoken::Final;
+    }
+    pending.end(Outcome::Rejected, Some(format!("HTTP {}", reply.status)));
+    if busy {
+        tokio::time::sleep(AGAIN).await;
+        return Spoken::Doubtful;
+    }
+    Spoken::Final
+}
+
+/// Scheme and host of a redirect: its path and query may carry what is nobody's business.
+fn origin(location: &str) -> String {
+    match location.split_once("://") {
+        Some((scheme, rest)) => {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            format!("{scheme}://{}", authority.rsplit('@').next().unwrap_or_default())
+        }
+        None => "a path on the same host".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin;
+
+    #[test]
+    fn a_redirect_is_shown_by_its_origin() {
+        assert_eq!(origin("https://u:p@portal.example/login?token=x"), "https://portal.example");
+        assert_eq!(origin("/login"), "a path on the same host");
+    }
+}

@@ -1,0 +1,134 @@
+//! A name: at each nameserver separately, through the system's resolver, and at Azure's own.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::proto::rr::RecordType;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::Run;
+use crate::evidence::DnsQuery;
+use crate::net::{dns, host};
+
+/// How long a slower source may keep the others waiting once one has given addresses: a dead first nameserver
+/// holds getaddrinfo up for seconds, and must not hold up the sign-in.
+const GRACE: Duration = Duration::from_millis(300);
+const AZURE_RESOLVER: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16)), 53);
+
+enum Heard {
+    System(Vec<IpAddr>),
+    Query(DnsQuery),
+    /// Evidence only: nobody dials what it says.
+    Witness,
+}
+
+/// What has been heard so far.
+struct Answers {
+    servers: Vec<SocketAddr>,
+    system_asked: bool,
+    system: Option<Vec<IpAddr>>,
+    queries: Vec<DnsQuery>,
+}
+
+pub(super) async fn run(run: Arc<Run>, subject: String) {
+    let Some(giver) = run.names.get(&subject).and_then(super::Slot::giver) else { return };
+    let Some((name, _)) = run.host(&subject) else { return };
+    if let Ok(address) = name.parse::<IpAddr>() {
+        let _ = giver.send(Some(vec![address]));
+        return;
+    }
+    let own = run.target.nameservers.is_some();
+    let servers = run.target.asked_nameservers();
+    let mut heard: JoinSet<Heard> = JoinSet::new();
+    for server in &servers {
+        for kind in [RecordType::A, RecordType::AAAA] {
+            let (run, subject, name, server) = (run.clone(), subject.clone(), name.clone(), *server);
+            heard.spawn(async move { Heard::Query(dns::ask(&run.recorder, &subject, server, &name, kind, run.patience()).await) });
+        }
+    }
+    if !own {
+        heard.spawn(system(run.clone(), subject.clone(), name.clone()));
+        if !servers.contains(&AZURE_RESOLVER) {
+            heard.spawn(azure(run.clone(), subject.clone(), name.clone()));
+        }
+    }
+    let mut answers = Answers { servers, system_asked: !own, system: None, queries: Vec::new() };
+    let mut giver = Some(giver);
+    let mut grace: Option<Instant> = None;
+    loop {
+        let patient = async {
+            match grace {
+                Some(until) if giver.is_some() => tokio::time::sleep_until(until).await,
+                _ => std::future::pending().await,
+            }
+        };
+        let over = tokio::select! {
+            one = heard.join_next() => match one {
+                Some(Ok(Heard::System(addresses))) => { answers.system = Some(addresses); false }
+                Some(Ok(Heard::Query(query))) => {
+                    if !query.addresses.is_empty() && grace.is_none() {
+                        grace = Some(Instant::now() + GRACE);
+                    }
+                    answers.queries.push(query);
+                    false
+                }
+                Some(Ok(Heard::Witness) | Err(_)) => false,
+                None => true,
+            },
+            () = patient => false,
+        };
+        let impatient = over || grace.is_some_and(|until| Instant::now() >= until);
+        if giver.is_some()
+            && let Some(addresses) = answers.to_dial(impatient)
+            && let Some(giver) = giver.take()
+        {
+            let _ = giver.send(Some(addresses));
+        }
+        if over {
+            return;
+        }
+    }
+}
+
+/// What applications see.
+async fn system(run: Arc<Run>, subject: String, name: String) -> Heard {
+    Heard::System(host::getaddrinfo(&run.recorder, &subject, &name, run.patience()).await)
+}
+
+/// Azure's resolver is a witness, asked only inside Azure.
+async fn azure(run: Arc<Run>, subject: String, name: String) -> Heard {
+    if run.in_azure.wait().await == Some(true) {
+        dns::ask(&run.recorder, &subject, AZURE_RESOLVER, &name, RecordType::A, run.patience()).await;
+    }
+    Heard::Witness
+}
+
+impl Answers {
+    /// The addresses to dial, once they can be told: getaddrinfo's, or with `--nameserver` those of the first that answers.
+    fn to_dial(&self, impatient: bool) -> Option<Vec<IpAddr>> {
+        if let Some(addresses) = &self.system {
+            return Some(addresses.clone());
+        }
+        if self.system_asked && !impatient {
+            return None;
+        }
+        for server in &self.servers {
+            let of = |kind: &str| self.queries.iter().find(|query| query.nameserver == *server && query.record_type == kind);
+            match (of("A"), of("AAAA")) {
+                (Some(four), six) if six.is_some() || impatient => {
+                    let addresses: Vec<IpAddr> =
+                        four.addresses.iter().chain(six.iter().flat_map(|six| &six.addresses)).copied().collect();
+                    let says_no = matches!(four.rcode.as_deref(), Some("NOERROR" | "NXDOMAIN"));
+                    if !addresses.is_empty() || says_no {
+                        return Some(addresses);
+                    }
+                }
+                _ if impatient => {}
+                _ => return None,
+            }
+        }
+        impatient.then(Vec::new)
+    }
+}

@@ -1,0 +1,139 @@
+//! Puts together what was judged; computes the verdict, once.
+
+use super::{
+    AzureVm, Counts, CheckResult, Proven, Report, Requirement, SchemaId, Status, TargetSection, Vantage, Verdict, Where,
+};
+use crate::catalogue::{Catalogue, Place, RequirementRow, Standing};
+use crate::diagnosis::{Judged, Judgement};
+use crate::evidence::{Detail, Instance, Observation, Stamp};
+use crate::fact::{Facts, Row};
+use crate::verb::LOGIN;
+
+pub fn assemble(
+    stamp: Stamp,
+    facts: &Facts,
+    judgement: Judgement<'_>,
+    catalogue: &Catalogue,
+    evidence: Vec<Observation>,
+) -> Report {
+    let checks: Vec<CheckResult> = judgement.checks.iter().map(|judged| judged.result(&evidence)).collect();
+    let settings = &facts.settings;
+    let topology = crate::diagnosis::topology(facts);
+    let requirements =
+        catalogue.requirements.iter().map(|row| requirement(row, facts, &judgement.checks, topology)).collect();
+    Report {
+        schema: SchemaId::One,
+        tool: stamp.tool,
+        run_id: stamp.run_id,
+        started_at: stamp.started_at,
+        duration_ms: stamp.duration_ms,
+        verdict: verdict(&checks),
+        counts: counts(&checks),
+        target: TargetSection {
+            cloud: settings.cloud.clone(),
+            server: settings.server.clone(),
+            port: settings.port,
+            user: settings.user.clone(),
+            database: settings.database.clone(),
+            topology,
+            credential: credential(facts),
+        },
+        vantage: vantage(facts, catalogue, &evidence),
+        requirements,
+        checks,
+        diagnoses: judgement.diagnoses,
+        suppressed: judgement.suppressed,
+        evidence,
+    }
+}
+
+/// The worst status; `skip` never counts.
+fn verdict(checks: &[CheckResult]) -> Verdict {
+    match checks.iter().map(|check| check.status).max() {
+        Some(Status::Fail) => Verdict::Fail,
+        Some(Status::Unknown) => Verdict::Unknown,
+        Some(Status::Warn) => Verdict::Warn,
+        _ => Verdict::Pass,
+    }
+}
+
+fn counts(checks: &[CheckResult]) -> Counts {
+    let of = |status: Status| checks.iter().filter(|check| check.status == status).count();
+    Counts {
+        pass: of(Status::Pass),
+        warn: of(Status::Warn),
+        fail: of(Status::Fail),
+        skip: of(Status::Skip),
+        unknown: of(Status::Unknown),
+    }
+}
+
+/// The credential that was used, else the one that was asked for.
+fn credential(facts: &Facts) -> String {
+    let token = facts.row(crate::verb::TOKEN);
+    match token.and_then(|row| row.word("token.source")) {
+        Some("managed-identity") if token.and_then(|row| row.word("token.result")) != Some("not-asked") => "managed-identity",
+        Some("token-file") => "token-file",
+        Some("environment") => "environment",
+        _ => "none",
+    }
+    .to_owned()
+}
+
+fn requirement(row: &RequirementRow, facts: &Facts, checks: &[Judged<'_>], topology: super::Topology) -> Requirement {
+    let by: Vec<&Judged<'_>> = checks.iter().filter(|judged| judged.check.requirement.contains(&row.id)).collect();
+    let shown = facts.rows.iter().any(|facts| !row.yes.is_empty() && row.yes.holds(facts));
+    let failed = by.iter().any(|judged| judged.standing == Some(Standing::Fail));
+    let passed = !by.is_empty() && by.iter().all(|judged| matches!(judged.status, Status::Pass | Status::Warn));
+    let proven = if failed {
+        Proven::No
+    } else if shown {
+        Proven::Yes
+    } else if !passed {
+        Proven::NotTested
+    } else if row.place == Place::ServerSubnet {
+        Proven::NotFromHere
+    } else {
+        Proven::Yes
+    };
+    Requirement {
+        id: row.id.clone(),
+        text: row.text.clone(),
+        applies: crate::diagnosis::applies(&row.topologies, topology),
+        proven,
+        by: by.iter().map(|judged| judged.check.id.clone()).collect(),
+        source: row.source.clone(),
+    }
+}
+
+fn vantage(facts: &Facts, catalogue: &Catalogue, evidence: &[Observation]) -> Vantage {
+    let blank = Row::default();
+    let row = facts.row(LOGIN).unwrap_or(&blank);
+    let statement = catalogue.statements.iter().find(|statement| statement.when.holds(row));
+    let value = |name: &str| row.value(name).map(str::to_owned);
+    Vantage {
+        place: match row.word("run.vantage") {
+            Some("azure-vm") => Where::AzureVm,
+            Some("elsewhere") => Where::Elsewhere,
+            _ => Where::Unknown,
+        },
+        nameservers: facts.settings.nameservers.iter().map(ToString::to_string).collect(),
+        proxy: facts.settings.routes.iter().find_map(|route| route.proxy.clone()),
+        azure: evidence.iter().find_map(|observation| match &observation.detail {
+            Detail::Metadata(reply) => reply.instance.as_ref().map(azure),
+            _ => None,
+        }),
+        statement: statement.map(|one| crate::prose::filled(one.text.trim(), value)).unwrap_or_default(),
+    }
+}
+
+fn azure(instance: &Instance) -> AzureVm {
+    AzureVm {
+        vm: instance.vm.clone(),
+        resource_group: instance.resource_group.clone(),
+        subscription: instance.subscription.clone(),
+        location: instance.location.clone(),
+        private_address: instance.private_address.clone(),
+        subnet_prefix: instance.subnet_prefix.clone(),
+    }
+}

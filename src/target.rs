@@ -1,0 +1,238 @@
+//! What a run is asked to do: options and environment, validated, before anything is contacted.
+
+mod build;
+pub mod connect_to;
+pub mod environment;
+pub mod proxy;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use rustls_pki_types::CertificateDer;
+
+use crate::cloud::Cloud;
+use crate::report::Topology;
+use crate::secret::Secret;
+use connect_to::ConnectTo;
+use proxy::Proxies;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(30);
+pub const METADATA: &str = "http://169.254.169.254";
+
+/// Everything that probes need to know.
+pub struct Target {
+    pub cloud: Cloud,
+    pub server: Option<Server>,
+    pub user: Option<String>,
+    pub database: String,
+    pub topology: Option<Topology>,
+    pub credential: Credential,
+    pub token: Option<GivenToken>,
+    pub client_id: Option<String>,
+    pub tenant: Option<String>,
+    /// With `--nameserver`: these replace the system's resolution altogether.
+    pub nameservers: Option<Vec<SocketAddr>>,
+    pub connect_to: Vec<ConnectTo>,
+    pub proxies: Proxies,
+    pub roots: Vec<CertificateDer<'static>>,
+    /// Base URL of the managed identity endpoint, without a final slash.
+    pub metadata: String,
+    pub timeout: Duration,
+    pub deadline: Duration,
+    pub only: Vec<String>,
+    pub skip: Vec<String>,
+    pub inherited: environment::Inherited,
+    /// The nameservers of /etc/resolv.conf, and what is odd there.
+    pub system_nameservers: Vec<SocketAddr>,
+    pub resolver_notes: Vec<String>,
+}
+
+impl Target {
+    /// The nameservers to ask: those given, else the system's.
+    pub fn asked_nameservers(&self) -> Vec<SocketAddr> {
+        self.nameservers.clone().unwrap_or_else(|| self.system_nameservers.clone())
+    }
+
+    /// What must never be shown.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        let token = self.token.iter().map(|given| &given.secret);
+        let proxy = self.proxies.proxy.iter().filter_map(proxy::Proxy::password);
+        token.chain(proxy).collect()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    pub host: String,
+    pub port: u16,
+}
+
+impl Server {
+    pub fn address(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    Auto,
+    TokenFile,
+    ManagedIdentity,
+    None,
+}
+
+impl Credential {
+    pub fn name(self) -> &'static str {
+        match self {
+            Credential::Auto => "auto",
+            Credential::TokenFile => "token-file",
+            Credential::ManagedIdentity => "managed-identity",
+            Credential::None => "none",
+        }
+    }
+}
+
+/// A token that somebody already has.
+pub struct GivenToken {
+    /// `token-file` or `environment`.
+    pub source: &'static str,
+    pub secret: Secret,
+}
+
+/// Bad input: what was given, the rule, and the way out.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+/// `HOST[:PORT]`, IPv6 in brackets when a port follows.
+///
+/// # Errors
+/// A sentence that names the text and the rule.
+pub fn parse_server(text: &str, default_port: u16) -> Result<Server, Invalid> {
+    let wrong = |rule: &str| Invalid(format!("the server `{}` {rule}; give it as HOST or HOST:PORT, for example orders.postgres.database.azure.com:5432", clip(text)));
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(Server { host: address.to_string(), port: default_port });
+    }
+    if text.contains("://") {
+        return Err(wrong("is a URL"));
+    }
+    if text.contains('@') {
+        return Err(wrong("holds an @: the user belongs to --user"));
+    }
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or_else(|| wrong("opens a bracket that it does not close"))?;
+            let port = match port {
+                "" => None,
+                port => Some(port.strip_prefix(':').ok_or_else(|| wrong("has something else than a port after the bracket"))?),
+            };
+            host.parse::<IpAddr>().map_err(|_| wrong("has no IPv6 address between its brackets"))?;
+            (host, port)
+        }
+        None => text.rsplit_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let port = port.map_or(Ok(default_port), |port| parse_port(port, "the server's port"))?;
+    if !host.contains(':') {
+        check_host(host).map_err(|rule| wrong(&rule))?;
+    }
+    Ok(Server { host: host.trim_end_matches('.').to_ascii_lowercase(), port })
+}
+
+/// The rule for a DNS host name (RFC 1123), with underscores as private zones have them.
+pub fn check_host(host: &str) -> Result<(), String> {
+    let bare = host.trim_end_matches('.');
+    if bare.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if bare.len() > 253 {
+        return Err(format!("has {} characters; a host name has at most 253", bare.len()));
+    }
+    for label in bare.split('.') {
+        if label.is_empty() || label.len() > 63 {
+            return Err("has an empty label or one of over 63 characters".to_owned());
+        }
+        if label.starts_with('-') || label.ends_with('-') || !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+            return Err("is not a host name: labels have letters, digits and inner hyphens".to_owned());
+        }
+    }
+    Ok(())
+}
+
+pub fn parse_port(text: &str, what: &str) -> Result<u16, Invalid> {
+    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| Invalid(format!("{what} `{}` is not a port; ports are 1 to 65535", clip(text))))
+}
+
+/// `ADDR[:PORT]` of a nameserver.
+pub fn parse_nameserver(text: &str) -> Result<SocketAddr, Invalid> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(address, 53));
+    }
+    text.parse::<SocketAddr>()
+        .ok()
+        .filter(|address| address.port() != 0)
+        .ok_or_else(|| Invalid(format!("the nameserver `{}` is not an address; give ADDR or ADDR:PORT, IPv6 in brackets before a port", clip(text))))
+}
+
+/// `5s`, `300ms`, `2m`, or seconds.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len()));
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("`{}` is not a time; write 300ms, 5s or 2m", clip(text))),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| format!("`{}` is not a time; write 300ms, 5s or 2m", clip(text)))? * scale;
+    if !(0.001..=86_400.0).contains(&seconds) {
+        return Err(format!("`{}` is out of range; a time lies between 1ms and 24h", clip(text)));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// A GUID as Azure writes ids.
+pub fn is_guid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// A tenant is a GUID or a domain.
+pub fn is_tenant(text: &str) -> bool {
+    is_guid(text) || (text.contains('.') && check_host(text).is_ok())
+}
+
+pub fn clip(text: &str) -> String {
+    let mut shown: String = text.chars().take(80).flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] }).collect();
+    if text.chars().count() > 80 {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_servers() {
+        let server = |text: &str| parse_server(text, 5432).map(|server| (server.host, server.port)).map_err(|error| error.to_string());
+        assert_eq!(server("Orders.postgres.database.azure.com."), Ok(("orders.postgres.database.azure.com".to_owned(), 5432)));
+        assert_eq!(server("orders:6432"), Ok(("orders".to_owned(), 6432)));
+        assert_eq!(server("[fd00::1]:5433"), Ok(("fd00::1".to_owned(), 5433)));
+        assert_eq!(server("10.0.0.4"), Ok(("10.0.0.4".to_owned(), 5432)));
+        for bad in ["", "https://x.y", "a b", "host:0", "host:99999", "u@host", "-x.y", "a..b", "[fd00::1", "x,y"] {
+            assert!(server(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn reads_times() {
+        assert_eq!(parse_duration("300ms"), Ok(Duration::from_millis(300)));
+        assert_eq!(parse_duration("5"), Ok(Duration::from_secs(5)));
+        for bad in ["", "-1s", "1e308", "NaN", "5 s", "0", "0s", "99h"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

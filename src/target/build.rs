@@ -1,0 +1,265 @@
+//! From options and environment to a target: every rule checked, every file read, before the first packet.
+
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::Path;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::environment::{self, variable};
+use super::{Credential, GivenToken, Invalid, METADATA, Server, Target, clip, parse_nameserver, parse_server};
+use crate::catalogue::Catalogue;
+use crate::cli::{CheckArgs, CredentialArg};
+use crate::cloud::Cloud;
+use crate::secret::Secret;
+
+/// Longer than any token by far; a larger file is a mistake.
+const TOKEN_FILE: u64 = 1024 * 1024;
+const PEM_FILE: u64 = 16 * 1024 * 1024;
+const CLOUD_FILE: u64 = 1024 * 1024;
+
+impl Target {
+    /// Validates what `check` was given.
+    ///
+    /// # Errors
+    /// One sentence: what was given, the rule, and the way out.
+    pub fn build(args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Invalid> {
+        let server = server(&args)?;
+        for (what, value, longest) in [("--user", &args.user, 1024), ("--database", &args.database, 1024)] {
+            name(what, value.as_deref(), longest)?;
+        }
+        let credential = credential(&args)?;
+        let token = token(&args, credential)?;
+        if let Some(client_id) = args.client_id.as_deref().filter(|id| !super::is_guid(id)) {
+            return Err(Invalid(format!(
+                "the client id `{}` is not a GUID; --client-id (AZURE_CLIENT_ID) takes the application id of the identity",
+                clip(client_id)
+            )));
+        }
+        if let Some(tenant) = args.tenant.as_deref().filter(|tenant| !super::is_tenant(tenant)) {
+            return Err(Invalid(format!(
+                "the tenant `{}` is neither a GUID nor a domain; --tenant (AZURE_TENANT_ID) takes one of these",
+                clip(tenant)
+            )));
+        }
+        for (option, patterns) in [("--only", &args.only), ("--skip", &args.skip)] {
+            patterns.iter().try_for_each(|pattern| chooses(option, pattern, catalogue))?;
+        }
+        if catalogue.chosen(&args.only, &args.skip).is_empty() {
+            return Err(Invalid("--only and --skip together leave no check; `entra-preflight list` names them".to_owned()));
+        }
+        let nameservers = args.nameserver.iter().map(|text| parse_nameserver(text)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Target {
+            cloud: cloud(args.cloud.as_deref(), server.as_ref(), catalogue)?,
+            user: args.user,
+            database: args.database.unwrap_or_else(|| "postgres".to_owned()),
+            topology: args.topology.topology(),
+            credential,
+            token,
+            client_id: args.client_id,
+            tenant: args.tenant,
+            nameservers: (!nameservers.is_empty()).then_some(nameservers),
+            connect_to: args.connect_to,
+            proxies: environment::proxies(args.proxy.as_deref())?,
+            roots: roots(args.ca_file.as_deref())?,
+            metadata: metadata()?,
+            timeout: args.timeout.unwrap_or(super::TIMEOUT),
+            deadline: args.deadline.unwrap_or(super::DEADLINE),
+            only: args.only,
+            skip: args.skip,
+            inherited: environment::inherited(),
+            system_nameservers: Vec::new(),
+            resolver_notes: Vec::new(),
+            server,
+        })
+    }
+}
+
+fn server(args: &CheckArgs) -> Result<Option<Server>, Invalid> {
+    let Some(text) = args.server.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+    let inherited = variable("PGHOST").as_deref() == Some(text);
+    // libpq takes sockets and lists; neither is a flexible server. They are told by a check, not refused.
+    if inherited && (text.starts_with('/') || text.starts_with('@') || text.contains(',')) {
+        return Ok(None);
+    }
+    let port = match variable("PGPORT") {
+        Some(port) => super::parse_port(&port, "PGPORT")?,
+        None => 5432,
+    };
+    parse_server(text, port).map(Some)
+}
+
+fn name(what: &str, value: Option<&str>, longest: usize) -> Result<(), Invalid> {
+    let Some(value) = value else { return Ok(()) };
+    if value.is_empty() {
+        return Err(Invalid(format!("{what} is empty; leave it out or name one")));
+    }
+    if value.len() > longest {
+        return Err(Invalid(format!("{what} has {} bytes; at most {longest} are sent", value.len())));
+    }
+    if value.contains('\0') {
+        return Err(Invalid(format!("{what} holds a NUL, which ends a name in the PostgreSQL protocol")));
+    }
+    Ok(())
+}
+
+fn credential(args: &CheckArgs) -> Result<Credential, Invalid> {
+    let credential = match args.credential {
+        None if args.token_file.is_some() => Credential::TokenFile,
+        None | Some(CredentialArg::Auto) => Credential::Auto,
+        Some(CredentialArg::TokenFile) => Credential::TokenFile,
+        Some(CredentialArg::ManagedIdentity) => Credential::ManagedIdentity,
+        Some(CredentialArg::None) => Credential::None,
+    };
+    if args.token_file.is_some() && matches!(credential, Credential::ManagedIdentity | Credential::None) {
+        return Err(Invalid(format!(
+            "--token-file and --credential {} contradict each other; drop one of them",
+            credential.name()
+        )));
+    }
+    Ok(credential)
+}
+
+fn token(args: &CheckArgs, credential: Credential) -> Result<Option<GivenToken>, Invalid> {
+    if let Some(path) = &args.token_file {
+        return Ok(Some(GivenToken { source: "token-file", secret: token_file(path)? }));
+    }
+    let password = variable("PGPASSWORD");
+    match (credential, password) {
+        (Credential::TokenFile, Some(text)) => {
+            Ok(Some(GivenToken { source: "environment", secret: Secret::new(text.trim().to_owned()) }))
+        }
+        (Credential::TokenFile, None) => Err(Invalid(
+            "--credential token-file needs a token; name its file with --token-file, or set PGPASSWORD".to_owned(),
+        )),
+        // An ordinary password in PGPASSWORD is nobody's token.
+        (Credential::Auto, Some(text)) if has_jwt_form(text.trim()) => {
+            Ok(Some(GivenToken { source: "environment", secret: Secret::new(text.trim().to_owned()) }))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn has_jwt_form(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    let base64url = |part: &&str| part.len() > 1 && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    parts.len() == 3 && parts.iter().all(base64url) && text.starts_with("ey")
+}
+
+fn token_file(path: &Path) -> Result<Secret, Invalid> {
+    let shown = if path == Path::new("-") { "standard input".to_owned() } else { format!("the token file {}", path.display()) };
+    let mut text = zeroize::Zeroizing::new(Vec::new());
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(TOKEN_FILE + 1).read_to_end(&mut text)
+    } else {
+        open(path, "--token-file")?.take(TOKEN_FILE + 1).read_to_end(&mut text)
+    };
+    read.map_err(|error| Invalid(format!("{shown} cannot be read: {error}")))?;
+    if text.len() as u64 > TOKEN_FILE {
+        return Err(Invalid(format!("{shown} is larger than {TOKEN_FILE} bytes; a token has a few thousand")));
+    }
+    let text = std::str::from_utf8(&text).map_err(|_| Invalid(format!("{shown} is not text; a token is ASCII")))?;
+    // Whitespace and line ends around a token are what editors and `echo` leave, and so is a byte order mark.
+    let token = text.trim_start_matches('\u{feff}').trim();
+    if token.is_empty() {
+        return Err(Invalid(format!("{shown} is empty; it must hold the token alone")));
+    }
+    Ok(Secret::new(token.to_owned()))
+}
+
+/// Opens a regular file without waiting for a FIFO's writer.
+fn open(path: &Path, option: &str) -> Result<std::fs::File, Invalid> {
+    let metadata = std::fs::metadata(path).map_err(|error| Invalid(format!("{option} {}: {error}", path.display())))?;
+    if !metadata.is_file() {
+        return Err(Invalid(format!("{option} {} is not a regular file; for a pipe, name `-`", path.display())));
+    }
+    std::fs::File::open(path).map_err(|error| Invalid(format!("{option} {}: {error}", path.display())))
+}
+
+fn chooses(option: &str, pattern: &str, catalogue: &Catalogue) -> Result<(), Invalid> {
+    if catalogue.checks.iter().any(|check| crate::catalogue::glob(pattern, &check.id)) {
+        return Ok(());
+    }
+    let known: Vec<&str> = catalogue.checks.iter().map(|check| check.id.as_str()).collect();
+    Err(Invalid(format!("{option} {}: no check has this id; the choices are: {} (globs such as 'dns.*' work)", clip(pattern), known.join(", "))))
+}
+
+/// The cloud that was named, or the one to which the authority or the server belongs.
+fn cloud(named: Option<&str>, server: Option<&Server>, catalogue: &Catalogue) -> Result<Cloud, Invalid> {
+    if let Some(name) = named {
+        if let Some(cloud) = catalogue.cloud(name) {
+            return Ok(cloud.clone());
+        }
+        let known: Vec<&str> = catalogue.clouds().map(|cloud| cloud.name.as_str()).collect();
+        if !name.ends_with(".toml") {
+            return Err(Invalid(format!("--cloud {}: the choices are: {}, or a FILE.toml", clip(name), known.join(", "))));
+        }
+        let mut text = String::new();
+        open(Path::new(name), "--cloud")?
+            .take(CLOUD_FILE)
+            .read_to_string(&mut text)
+            .map_err(|error| Invalid(format!("--cloud {name}: {error}")))?;
+        let mut cloud = Cloud::parse(&text).map_err(|error| Invalid(format!("--cloud {name}: {}", error.trim_end())))?;
+        cloud.text = Some(text);
+        return Ok(cloud);
+    }
+    if let Some(authority) = variable("AZURE_AUTHORITY_HOST") {
+        let host = authority.trim_start_matches("https://").split('/').next().unwrap_or_default().to_ascii_lowercase();
+        let known: Vec<&str> = catalogue.clouds().map(|cloud| cloud.login_host.as_str()).collect();
+        return catalogue.cloud_of(&host).cloned().ok_or_else(|| {
+            Invalid(format!(
+                "AZURE_AUTHORITY_HOST `{}` is of no known cloud ({}); describe its cloud with --cloud FILE.toml",
+                clip(&authority),
+                known.join(", ")
+            ))
+        });
+    }
+    let of_server = server.and_then(|server| catalogue.cloud_of(&server.host));
+    let cloud = of_server.or_else(|| catalogue.cloud("public"));
+    cloud.cloned().ok_or_else(|| Invalid("the catalogue has no cloud named `public`; pass --cloud".to_owned()))
+}
+
+fn roots(path: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Invalid> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    let wrong = |rule: String| Invalid(format!("--ca-file {}: {rule}", path.display()));
+    let mut text = Vec::new();
+    open(path, "--ca-file")?.take(PEM_FILE).read_to_end(&mut text).map_err(|error| wrong(error.to_string()))?;
+    let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| wrong(format!("not a PEM file of certificates ({error})")))?;
+    if found.is_empty() {
+        return Err(wrong("it holds no certificate (PEM, -----BEGIN CERTIFICATE-----)".to_owned()));
+    }
+    Ok(found)
+}
+
+/// Where managed identity is asked: the link-local address, or what AZURE_POD_IDENTITY_AUTHORITY_HOST names.
+fn metadata() -> Result<String, Invalid> {
+    let Some(named) = variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") else { return Ok(METADATA.to_owned()) };
+    let wrong = || {
+        Invalid(format!(
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST `{}` must be http:// and the address of this machine or its network \
+             (127.0.0.1, 169.254.169.254, …); unset it to ask {METADATA}",
+            clip(&named)
+        ))
+    };
+    let rest = named.trim_end_matches('/').strip_prefix("http://").ok_or_else(wrong)?;
+    let host = match rest.strip_prefix('[') {
+        Some(six) => six.split(']').next().unwrap_or_default(),
+        None => rest.rsplit_once(':').map_or(rest, |(host, _)| host),
+    };
+    // A token comes back from there in clear: never from beyond the local network.
+    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(is_local);
+    if rest.contains('/') || !local {
+        return Err(wrong());
+    }
+    Ok(format!("http://{rest}"))
+}
+
+fn is_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(four) => four.is_loopback() || four.is_link_local() || four.is_private(),
+        IpAddr::V6(six) => six.is_loopback() || six.is_unicast_link_local() || six.is_unique_local(),
+    }
+}

@@ -1,0 +1,60 @@
+//! The variables that the ecosystem already uses, read once and without their secrets.
+
+use crate::evidence::Setting;
+
+use super::Invalid;
+use super::proxy::{Proxies, Proxy, exempt};
+
+/// Reads a variable; an empty one counts as unset, as libpq and curl have it.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What this process inherited that bears on a sign-in, safe to show.
+#[derive(Clone, Default)]
+pub struct Inherited {
+    /// libpq's variables, never PGPASSWORD.
+    pub libpq: Vec<Setting>,
+    pub proxy_variables: Vec<Setting>,
+    pub no_proxy: Option<String>,
+    pub metadata_exempt: bool,
+}
+
+const LIBPQ: [&str; 10] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE", "PGSSLMODE", "PGSSLROOTCERT", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGSERVICE"];
+/// curl's order: the lower-case spelling first.
+const HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+const ALL: [&str; 6] = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+
+pub fn inherited() -> Inherited {
+    let no_proxy = variable("no_proxy").or_else(|| variable("NO_PROXY"));
+    Inherited {
+        libpq: LIBPQ.iter().filter_map(|name| Some(Setting { name: (*name).to_owned(), value: variable(name)? })).collect(),
+        proxy_variables: ALL
+            .iter()
+            .filter_map(|name| {
+                let value = variable(name)?;
+                let shown = Proxy::parse(&value, name).map_or_else(|_| "(not an http:// proxy)".to_owned(), |proxy| proxy.shown());
+                Some(Setting { name: (*name).to_owned(), value: shown })
+            })
+            .collect(),
+        metadata_exempt: no_proxy.as_deref().is_some_and(|list| exempt(list, "169.254.169.254")),
+        no_proxy,
+    }
+}
+
+/// The proxy that `--proxy` or the environment names for HTTPS.
+///
+/// # Errors
+/// A proxy that cannot be used, by the name of what set it.
+pub fn proxies(option: Option<&str>) -> Result<Proxies, Invalid> {
+    let no_proxy = variable("no_proxy").or_else(|| variable("NO_PROXY"));
+    let proxy = match option {
+        Some("none" | "") => None,
+        Some(url) => Some(Proxy::parse(url, "--proxy").map_err(Invalid)?),
+        None => {
+            let named = HTTPS.iter().find_map(|name| Some((*name, variable(name)?)));
+            named.map(|(name, url)| Proxy::parse(&url, name)).transpose().map_err(|rule| Invalid(format!("{rule}; correct it, or pass --proxy none to go without")))?
+        }
+    };
+    Ok(Proxies { proxy, no_proxy, by_option: option.is_some() })
+}

@@ -1,0 +1,56 @@
+//! What a check can ask, and of whom.
+
+/// The verbs that checks choose from; each is one probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    Resolve,
+    Nameservers,
+    Reach,
+    Token,
+    Server,
+    Login,
+    Machine,
+}
+
+impl Verb {
+    pub const ALL: [Verb; 7] =
+        [Verb::Resolve, Verb::Nameservers, Verb::Reach, Verb::Token, Verb::Server, Verb::Login, Verb::Machine];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Resolve => "resolve",
+            Verb::Nameservers => "nameservers",
+            Verb::Reach => "reach",
+            Verb::Token => "token",
+            Verb::Server => "server",
+            Verb::Login => "login",
+            Verb::Machine => "machine",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Verb> {
+        Verb::ALL.into_iter().find(|verb| verb.name() == name)
+    }
+}
+
+pub const LOGIN: &str = "login";
+pub const GRAPH: &str = "graph";
+pub const SERVER: &str = "server";
+pub const TOKEN: &str = "token";
+pub const MACHINE: &str = "machine";
+pub const NAMESERVERS: &str = "nameservers";
+
+/// The subjects that every run knows; any other is a host of a user's check, as HOST:PORT.
+pub const SUBJECTS: [&str; 6] = [LOGIN, GRAPH, SERVER, TOKEN, MACHINE, NAMESERVERS];
+
+/// The host and port of a user's own subject.
+///
+/// # Errors
+/// The rule that the text breaks.
+pub fn own_host(subject: &str) -> Result<(&str, u16), String> {
+    let shape = || format!("`{subject}` is not a target; the choices are: {}, or HOST:PORT", SUBJECTS.join(", "));
+    let (host, port) = subject.rsplit_once(':').ok_or_else(shape)?;
+    let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(shape)?;
+    crate::target::check_host(host).map_err(|rule| format!("the target host `{host}` {rule}"))?;
+    Ok((host, port))
+}

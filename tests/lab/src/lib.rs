@@ -1,0 +1,29 @@
+//! A miniature Azure in one process: real protocols on loopback sockets, faults as data.
+//!
+//! A [`story::Story`] says what packets and peers do; a [`world::World`] does it; [`run::story`] runs the real program in that world and
+//! compares what it reports with what the story expects.
+
+pub mod ca;
+pub mod cloud;
+pub mod dns;
+pub mod entra;
+pub mod graph;
+pub mod host;
+pub mod http;
+pub mod judge;
+pub mod metadata;
+pub mod names;
+pub mod pages;
+pub mod plan;
+pub mod postgres;
+pub mod proxy;
+pub mod run;
+pub mod scenario;
+pub mod secrets;
+pub mod select;
+pub mod silence;
+pub mod story;
+pub mod tap;
+pub mod tls;
+pub mod token;
+pub mod world;

@@ -1,0 +1,121 @@
+//! `cargo run -p lab`: the program in a miniature Azure, healthy or broken as a story tells.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a demo speaks to its terminal")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use lab::judge;
+use lab::run;
+use lab::scenario::Scenario;
+use lab::story::{self, Story};
+use lab::world::World;
+
+const PROGRAM: &str = "entra-preflight";
+const USAGE: &str = "\
+Usage: cargo run -p lab -- [--seed N] [NAME [ARGUMENTS OF check...]]
+       cargo run -p lab -- --list
+
+Without NAME the world is healthy. NAME is a story of tests/scenarios, for example dns/nameserver-lies.";
+
+fn main() -> ExitCode {
+    match demo() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("lab: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn demo() -> Result<ExitCode, String> {
+    let mut seed = None;
+    let mut name = None;
+    let mut arguments = std::env::args().skip(1);
+    while name.is_none() {
+        let Some(argument) = arguments.next() else { break };
+        match argument.as_str() {
+            "--list" => return list(),
+            "--help" | "-h" => {
+                println!("{USAGE}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            "--seed" => {
+                let number = arguments.next().ok_or("--seed needs a number")?;
+                seed = Some(
+                    number.parse::<u64>().map_err(|_| format!("`{number}` is not a seed; seeds are whole numbers"))?,
+                );
+            }
+            option if option.starts_with('-') => {
+                return Err(format!("`{option}` is not an option of the lab\n{USAGE}"));
+            }
+            name_of_story => name = Some(name_of_story.to_owned()),
+        }
+    }
+    let more: Vec<String> = arguments.collect();
+    let story = match &name {
+        Some(name) => story::named(&story::directory(), name)?,
+        None => Story { name: "healthy".to_owned(), scenario: Scenario::healthy() },
+    };
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    play(&story, seed, &more)
+}
+
+fn list() -> Result<ExitCode, String> {
+    let stories = story::all(&story::directory())?;
+    let width = stories.iter().map(|story| story.name.len()).max().unwrap_or(0);
+    for story in stories {
+        println!("{:width$}  {}", story.name, story.scenario.story);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn play(story: &Story, seed: u64, more: &[String]) -> Result<ExitCode, String> {
+    let program = program()?;
+    let world = World::start(&story.scenario, seed).map_err(|error| format!("the world does not start: {error}"))?;
+    println!("lab: `{PROGRAM} check` in a miniature Azure on loopback (story {}, seed {seed})", story.name);
+    println!("     {}\n", story.scenario.story);
+    let (exit, report) = run::on_terminal(&program, &world, more)?;
+    let Ok(report) = serde_json::from_slice(&report) else {
+        println!("\nlab: there is no report to judge (exit status {exit:?})");
+        return Ok(ExitCode::FAILURE);
+    };
+    let mut wrong = judge::against_story(&story.scenario.expect, &report, exit);
+    wrong.extend(lab::secrets::leaks(
+        world.secrets(),
+        &[("the report", report.to_string().as_bytes())],
+        &world.received(),
+    ));
+    if wrong.is_empty() {
+        println!("\nlab: the report is what the story expects. {}", story.scenario.why);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("\nlab: the report is not what the story expects:");
+    for difference in wrong {
+        println!("     - {difference}");
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// The program beside this one, built anew when cargo started us.
+fn program() -> Result<PathBuf, String> {
+    let me = std::env::current_exe().map_err(|error| error.to_string())?;
+    let beside = me.parent().ok_or("this program has no directory")?;
+    let path = beside.join(format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX));
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let mut build = Command::new(cargo);
+        build
+            .args(["build", "--quiet", "--bin", PROGRAM, "--manifest-path"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml"));
+        if let Some(target) = beside.parent() {
+            build.arg("--target-dir").arg(target);
+        }
+        if beside.ends_with("release") {
+            build.arg("--release");
+        }
+        let status = build.status().map_err(|error| format!("cargo does not start: {error}"))?;
+        if !status.success() {
+            return Err(format!("{PROGRAM} does not build"));
+        }
+    }
+    if path.is_file() { Ok(path) } else { Err(format!("{} is missing: build it with `cargo build`", path.display())) }
+}

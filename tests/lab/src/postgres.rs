@@ -1,0 +1,340 @@
+//! A flexible server, by hand: SSLRequest, TLS, the start, one authentication, one query. Protocol 3.0 (PostgreSQL documentation, chapter 54).
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use fastrand::Rng;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::http::{farewell, linger};
+use crate::scenario::{After, Asks, At, PgError, Received, Server, Ssl};
+use crate::select::{self, Session};
+use crate::tap::{Ledger, Tap, lock};
+use crate::tls::Side;
+
+const SSL_REQUEST: i32 = 80_877_103;
+const GSS_REQUEST: i32 = 80_877_104;
+const VERSION_3: i32 = 3 << 16;
+/// A message longer than this is nobody's token.
+const MESSAGE: usize = 128 * 1024;
+
+pub struct Postgres {
+    pub wanted: Server,
+    pub side: Side,
+    pub user: String,
+    pub token: String,
+    pub ledger: Ledger,
+    /// Every password that was received, as it was.
+    pub passwords: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+/// What a client names when it starts.
+#[derive(Default)]
+struct Start {
+    user: String,
+    database: String,
+}
+
+impl Postgres {
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let _ = stream.set_nodelay(true);
+            let server = self.clone();
+            tokio::spawn(async move {
+                // A client that goes away is normal.
+                let _ = server.converse(stream).await;
+            });
+        }
+    }
+
+    async fn converse(&self, stream: TcpStream) -> io::Result<()> {
+        self.side.prepare(&stream);
+        if self.wanted.ssl == Ssl::Reset {
+            stream.set_zero_linger()?;
+        }
+        let record = self.ledger.open("server");
+        let mut stream = Tap::new(stream, record.clone());
+        if self.wanted.ssl == Ssl::Ssh {
+            stream.write_all(b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n").await?;
+            linger(&mut stream).await;
+            return Ok(());
+        }
+        let mut request = first(&mut stream).await?;
+        while request.0 == GSS_REQUEST {
+            stream.write_all(b"N").await?;
+            request = first(&mut stream).await?;
+        }
+        if request.0 != SSL_REQUEST {
+            return self.without_tls(&mut stream, request).await;
+        }
+        match self.wanted.ssl {
+            Ssl::S => stream.write_all(b"S").await?,
+            Ssl::N => {
+                stream.write_all(b"N").await?;
+                let request = first(&mut stream).await?;
+                return self.without_tls(&mut stream, request).await;
+            }
+            Ssl::E => {
+                let error = if self.wanted.error.message.is_empty() {
+                    ("53300".to_owned(), "sorry, too many clients already".to_owned())
+                } else {
+                    self.error(&Start::default())
+                };
+                stream.write_all(&error_response(&error.0, &error.1)).await?;
+                farewell(&mut stream).await;
+                return Ok(());
+            }
+            Ssl::Silent => {
+                linger(&mut stream).await;
+                return Ok(());
+            }
+            Ssl::Closed => {
+                farewell(&mut stream).await;
+                return Ok(());
+            }
+            Ssl::Http => {
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\nServer: nginx/1.24.0\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html><h1>400 Bad Request</h1></html>").await?;
+                farewell(&mut stream).await;
+                return Ok(());
+            }
+            // An answer that somebody on the way has lengthened (CVE-2021-23222).
+            Ssl::ExtraBytes => {
+                stream
+                    .write_all(&[&b"S"[..], &error_response("28000", "injected before the handshake")].concat())
+                    .await?
+            }
+            Ssl::Reset | Ssl::Ssh => return Ok(()),
+        }
+        let Some(stream) = self.side.accept(stream).await else { return Ok(()) };
+        let mut stream = Tap::new(stream, record);
+        let (version, body) = first(&mut stream).await?;
+        if version != VERSION_3 {
+            stream.write_all(&error_response("0A000", "unsupported frontend protocol")).await?;
+            return Ok(());
+        }
+        let start = parse_start(&body);
+        if self.authenticate(&mut stream, &start).await? {
+            self.session(&mut stream, &start).await?;
+        }
+        farewell(&mut stream).await;
+        Ok(())
+    }
+
+    /// A start without TLS is refused as `require_secure_transport` has it.
+    async fn without_tls<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        (_, body): (i32, Vec<u8>),
+    ) -> io::Result<()> {
+        let start = parse_start(&body);
+        let text = format!(
+            "no pg_hba.conf entry for host \"10.0.0.4\", user \"{}\", database \"{}\", no encryption",
+            start.user, start.database
+        );
+        stream.write_all(&error_response("28000", &text)).await?;
+        farewell(stream).await;
+        Ok(())
+    }
+
+    /// `true` when the session may begin.
+    async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut S, start: &Start) -> io::Result<bool> {
+        if self.wanted.error.at == Some(At::BeforeToken) {
+            return self.refuse(stream, start).await;
+        }
+        let asks = if self.wanted.role && start.user == self.user { self.wanted.asks } else { mock(self.wanted.asks) };
+        let request: &[u8] = match asks {
+            Asks::Cleartext => &3_i32.to_be_bytes(),
+            Asks::Md5 => &[0, 0, 0, 5, 0x1f, 0x8a, 0x03, 0x77],
+            Asks::Gss => &7_i32.to_be_bytes(),
+            Asks::Scram => b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0",
+            Asks::Nothing => return self.accepted(stream, start).await,
+            Asks::Silent => {
+                linger(stream).await;
+                return Ok(false);
+            }
+            Asks::Closed => return Ok(false),
+        };
+        stream.write_all(&message(b'R', request)).await?;
+        stream.flush().await?;
+        let (kind, mut body) = next(stream).await?;
+        if kind != b'p' {
+            return Ok(false);
+        }
+        while body.last() == Some(&0) {
+            body.pop();
+        }
+        lock(&self.passwords).push(body.clone());
+        match self.wanted.token {
+            Received::Answered => {}
+            Received::Silent => {
+                linger(stream).await;
+                return Ok(false);
+            }
+            Received::Closed => return Ok(false),
+        }
+
+        if self.wanted.error.at == Some(At::AfterToken) {
+            return self.refuse(stream, start).await;
+        }
+        if asks != Asks::Cleartext {
+            let text = format!("password authentication failed for user \"{}\"", start.user);
+            stream.write_all(&error_response("28P01", &text)).await?;
+            return Ok(false);
+        }
+        if body != self.token.as_bytes() {
+            let text = "The access token has invalid format. Please ensure the token is passed exactly as returned by the authentication endpoint and retry.";
+            stream.write_all(&error_response("28000", text)).await?;
+            return Ok(false);
+        }
+        self.accepted(stream, start).await
+    }
+
+    async fn accepted<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut S, start: &Start) -> io::Result<bool> {
+        stream.write_all(&message(b'R', &0_i32.to_be_bytes())).await?;
+        if self.wanted.error.at == Some(At::AfterAuthentication) {
+            return self.refuse(stream, start).await;
+        }
+        stream.flush().await?;
+        match self.wanted.after {
+            After::Ready => Ok(true),
+            After::Silent => {
+                linger(stream).await;
+                Ok(false)
+            }
+            After::Closed => Ok(false),
+        }
+    }
+
+    async fn session<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut S, start: &Start) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for (name, value) in [
+            ("server_version", "16.9"),
+            ("server_encoding", "UTF8"),
+            ("client_encoding", "UTF8"),
+            ("DateStyle", "ISO, MDY"),
+            ("TimeZone", "UTC"),
+            ("is_superuser", "off"),
+            ("session_authorization", &start.user),
+        ] {
+            bytes.extend(message(b'S', format!("{name}\0{value}\0").as_bytes()));
+        }
+        let mut rng = Rng::new();
+        bytes.extend(message(b'K', &[rng.u32(1000..90_000).to_be_bytes(), rng.u32(..).to_be_bytes()].concat()));
+        bytes.extend(message(b'Z', b"I"));
+        stream.write_all(&bytes).await?;
+        stream.flush().await?;
+        loop {
+            let (kind, body) = next(stream).await?;
+            let mut reply = match kind {
+                b'X' => return Ok(()),
+                b'Q' => answer(&body, start),
+                _ => error_response("0A000", "only simple queries are answered here"),
+            };
+            reply.extend(message(b'Z', b"I"));
+            stream.write_all(&reply).await?;
+            stream.flush().await?;
+        }
+    }
+
+    async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut S, start: &Start) -> io::Result<bool> {
+        let (sqlstate, text) = self.error(start);
+        stream.write_all(&error_response(&sqlstate, &text)).await?;
+        stream.flush().await?;
+        Ok(false)
+    }
+
+    fn error(&self, start: &Start) -> (String, String) {
+        let PgError { sqlstate, message, .. } = &self.wanted.error;
+        (sqlstate.clone(), message.replace("{user}", &start.user).replace("{database}", &start.database))
+    }
+}
+
+/// What an unknown user is asked for where a known one is asked for a token.
+fn mock(asks: Asks) -> Asks {
+    if asks == Asks::Cleartext { Asks::Scram } else { asks }
+}
+
+/// The first message: its length, a code, and the rest.
+async fn first<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<(i32, Vec<u8>)> {
+    let length = usize::try_from(stream.read_i32().await?)
+        .ok()
+        .filter(|length| (8..=MESSAGE).contains(length))
+        .ok_or(io::ErrorKind::InvalidData)?;
+    let code = stream.read_i32().await?;
+    let mut body = vec![0; length - 8];
+    stream.read_exact(&mut body).await?;
+    Ok((code, body))
+}
+
+async fn next<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<(u8, Vec<u8>)> {
+    let kind = stream.read_u8().await?;
+    let length = usize::try_from(stream.read_i32().await?)
+        .ok()
+        .filter(|length| (4..=MESSAGE).contains(length))
+        .ok_or(io::ErrorKind::InvalidData)?;
+    let mut body = vec![0; length - 4];
+    stream.read_exact(&mut body).await?;
+    Ok((kind, body))
+}
+
+fn parse_start(body: &[u8]) -> Start {
+    let text = String::from_utf8_lossy(body);
+    let words: Vec<&str> = text.split('\0').collect();
+    let find = |wanted: &str| {
+        words
+            .chunks(2)
+            .find(|pair| pair.first() == Some(&wanted))
+            .and_then(|pair| pair.get(1))
+            .map(|value| (*value).to_owned())
+    };
+    let user = find("user").unwrap_or_default();
+    Start { database: find("database").unwrap_or_else(|| user.clone()), user }
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = i32::try_from(body.len() + 4).unwrap_or(i32::MAX);
+    [&[kind][..], &length.to_be_bytes(), body].concat()
+}
+
+fn error_response(sqlstate: &str, text: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (field, value) in [
+        ('S', "FATAL"),
+        ('V', "FATAL"),
+        ('C', sqlstate),
+        ('M', text),
+        ('F', "auth.c"),
+        ('L', "353"),
+        ('R', "auth_failed"),
+    ] {
+        body.push(field as u8);
+        body.extend_from_slice(value.as_bytes());
+        body.push(0);
+    }
+    body.push(0);
+    message(b'E', &body)
+}
+
+fn answer(query: &[u8], start: &Start) -> Vec<u8> {
+    let text = String::from_utf8_lossy(query).trim_end_matches('\0').to_owned();
+    let session = Session { user: &start.user, database: &start.database, tls: true };
+    let Some(row) = select::row(&text, &session) else {
+        return error_response("42501", "permission denied");
+    };
+    let count = i16::try_from(row.len()).unwrap_or(i16::MAX).to_be_bytes();
+    let (mut description, mut data) = (count.to_vec(), count.to_vec());
+    for value in &row {
+        // No table, no column, type text, its length, no modifier, format text.
+        description.extend_from_slice(b"?column?\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0");
+        match value {
+            Some(value) => {
+                data.extend_from_slice(&i32::try_from(value.len()).unwrap_or(0).to_be_bytes());
+                data.extend_from_slice(value.as_bytes());
+            }
+            None => data.extend_from_slice(&(-1_i32).to_be_bytes()),
+        }
+    }
+    [message(b'T', &description), message(b'D', &data), message(b'C', b"SELECT 1\0")].concat()
+}
