@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::catalogue::{Catalogue, Mark};
 use crate::cloud::Cloud;
 use crate::evidence::{Detail, Observation, Settings};
+use crate::failure::Outcome;
 use crate::verb::{GRAPH, LOGIN, SERVER, SUBJECTS};
 
 mod login;
@@ -193,6 +194,12 @@ fn subjects(evidence: &[Observation]) -> Vec<String> {
         }
     }
     subjects
+}
+
+/// The error's own words. That we lost patience is not one: the word `silent` says it.
+fn said(observation: &Observation) -> String {
+    let ours = matches!(observation.outcome, Outcome::Ok | Outcome::Timeout | Outcome::CutShort);
+    observation.error.clone().filter(|_| !ours).unwrap_or_default()
 }
 
 /// "a, b and 3 more": as many as a line bears.

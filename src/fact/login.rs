@@ -59,7 +59,7 @@ fn ssl(seen: &Seen<'_>, row: &mut Row) {
     row.quote("answer", request.answer.as_deref().map(super::plain).unwrap_or_default());
     row.quote("remote_address", request.peer.ip().to_string());
     if !observation.outcome.is_ok() {
-        row.quote("error", observation.error.clone().unwrap_or_default());
+        row.quote("error", super::said(observation));
     }
     if let Some(error) = &request.server_error {
         told_error(seen, row, error, "before-token");
@@ -115,7 +115,7 @@ fn startup(seen: &Seen<'_>, row: &mut Row) {
     row.say("pg.asks", word);
     row.quote("asks", startup.asks.clone().unwrap_or_default());
     if !observation.outcome.is_ok() {
-        row.quote("error", observation.error.clone().unwrap_or_default());
+        row.quote("error", super::said(observation));
     }
     if let Some(error) = &startup.server_error {
         told_error(seen, row, error, "before-token");
@@ -147,7 +147,7 @@ fn password(seen: &Seen<'_>, row: &mut Row) {
     };
     row.say("pg.token", word);
     if !observation.outcome.is_ok() {
-        row.quote("error", observation.error.clone().unwrap_or_default());
+        row.quote("error", super::said(observation));
     }
     if let Some(error) = &reply.server_error {
         told_error(seen, row, error, "after-token");
@@ -175,7 +175,7 @@ fn session(seen: &Seen<'_>, row: &mut Row) {
     };
     row.say("pg.session", word);
     if !observation.outcome.is_ok() {
-        row.quote("error", observation.error.clone().unwrap_or_default());
+        row.quote("error", super::said(observation));
     }
     if let Some(error) = &session.server_error {
         told_error(seen, row, error, "after-authentication");

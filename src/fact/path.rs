@@ -111,7 +111,7 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
         _ => row.say("tcp.failure", "mixed"),
     }
     if let [(_, observation, _), ..] = failed.as_slice() {
-        row.quote("error", observation.error.clone().unwrap_or_default());
+        row.quote("error", super::said(observation));
     }
     row.quote("failed", listed(failed.iter().map(|(_, _, connect)| connect.peer)));
     row.quote("addresses", listed(counted.iter().map(|(_, _, connect)| connect.peer.ip())));
@@ -193,7 +193,7 @@ fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(usize, &Obs
     let mut said: Vec<String> = headers.map(|header| format!("{}: {}", header.name, header.value)).collect();
     said.extend(reply.quote.as_ref().map(|quote| super::plain(quote)));
     row.quote("quote", said.join("; "));
-    row.quote("error", observation.error.clone().unwrap_or_default());
+    row.quote("error", super::said(observation));
 }
 
 pub(super) fn handshake_word(outcome: Outcome) -> &'static str {
@@ -229,7 +229,7 @@ fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'static str> {
     let word = handshake_word(observation.outcome);
     row.say("tls.handshake", word);
     if !observation.outcome.is_ok() {
-        row.quote("error", observation.error.clone().unwrap_or_default());
+        row.quote("error", super::said(observation));
     }
     if let Some(peer) = handshake.peer {
         row.quote("remote_address", peer.ip().to_string());
@@ -316,7 +316,7 @@ fn http(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'static str> {
     row.quote("location", exchange.location.clone().unwrap_or_default());
     row.quote("quote", exchange.quote.as_deref().map(super::plain).unwrap_or_default());
     if !observation.outcome.is_ok() {
-        row.quote("error", observation.error.clone().unwrap_or_default());
+        row.quote("error", super::said(observation));
     }
     Some(word)
 }

@@ -53,6 +53,10 @@ impl ConnectTo {
         self.port.is_none_or(|wanted| wanted == port)
     }
 
+    fn is_of_address(&self) -> bool {
+        self.host.as_ref().is_some_and(|host| host.parse::<IpAddr>().is_ok())
+    }
+
     /// Whether the rule speaks of this host by name (or of every host), so that its addresses are not needed.
     fn matches_host(&self, host: &str) -> bool {
         self.host.as_ref().is_none_or(|wanted| wanted == &host.to_ascii_lowercase())
@@ -68,10 +72,18 @@ pub(crate) fn dialled(rules: &[ConnectTo], host: &str, peer: SocketAddr) -> Sock
     }
 }
 
-/// The address to dial for a host whatever it resolves to, when a rule names it.
+/// The address to dial for a host whatever it resolves to, when a rule names it before any rule that speaks of addresses.
 pub(crate) fn fixed(rules: &[ConnectTo], host: &str, port: u16) -> Option<SocketAddr> {
-    let rule = rules.iter().find(|rule| rule.matches_port(port) && rule.matches_host(host))?;
-    Some(SocketAddr::new(rule.address?, rule.to_port.unwrap_or(port)))
+    for rule in rules.iter().filter(|rule| rule.matches_port(port)) {
+        if rule.matches_host(host) {
+            return Some(SocketAddr::new(rule.address?, rule.to_port.unwrap_or(port)));
+        }
+        if rule.is_of_address() {
+            // Whether this rule comes first depends on what the name resolves to.
+            return None;
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -84,6 +96,8 @@ mod tests {
 
     #[test]
     fn first_match_decides() {
+        assert_eq!(fixed(&[rule("::127.0.0.1:9")], "any.example", 443), Some("127.0.0.1:9".parse().expect("address")));
+        assert_eq!(fixed(&[rule("20.1.1.1:443:127.0.0.2:1"), rule("::127.0.0.1:9")], "any.example", 443), None);
         let rules = [rule("Login.Example:443:127.0.0.1:8443"), rule("20.1.1.1:443:127.0.0.2:1"), rule("::[::1]:9")];
         let dial = |host: &str, peer: &str| dialled(&rules, host, peer.parse().expect("peer")).to_string();
         assert_eq!(dial("login.example", "20.1.1.1:443"), "127.0.0.1:8443");
