@@ -1,1 +1,3 @@
-// placeholder
+//! One test binary: everything is tested from outside, by running the program, except what only its source can show.
+
+mod scenarios;

@@ -6,7 +6,7 @@ use crate::fact::Row;
 use crate::report::{Certainty, Control};
 
 /// Words of attempts that did not agree: nothing is certain on them.
-const DISAGREEING: [&str; 2] = ["mixed", "mixed-classes"];
+const DISAGREEING: [&str; 1] = ["mixed"];
 
 pub(super) struct Ruling {
     pub(super) controls: Vec<Control>,

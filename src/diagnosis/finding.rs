@@ -65,7 +65,7 @@ pub(super) fn all<'a>(facts: &'a Facts, catalogue: &'a Catalogue, checks: &[Judg
 fn speaks_of(cause: &Cause, row: &Row, judged: &Judged<'_>) -> bool {
     let failing = match judged.status {
         Status::Fail | Status::Warn => true,
-        Status::Skip => !judged.blocked_by.is_empty() && judged.standing == Some(Standing::Fail),
+        Status::Skip => !judged.blocked_by.is_empty() && matches!(judged.standing, Some(Standing::Fail | Standing::Warn)),
         _ => false,
     };
     let check = judged.check;

@@ -55,7 +55,6 @@ fn one<'a>(facts: &Facts, catalogue: &Catalogue, check: &'a Check, before: &[Jud
     let blocked = blocked_by(check, row, before);
     judged.status = match standing {
         Some(Standing::Pass) => Status::Pass,
-        Some(Standing::Warn) => Status::Warn,
         Some(Standing::Skip) => Status::Skip,
         _ if !blocked.is_empty() => {
             judged.blocked_by = blocked;
@@ -63,6 +62,7 @@ fn one<'a>(facts: &Facts, catalogue: &Catalogue, check: &'a Check, before: &[Jud
             judged.observed = if judged.observed.is_empty() { waits } else { format!("{waits}; {}", judged.observed) };
             Status::Skip
         }
+        Some(Standing::Warn) => Status::Warn,
         Some(Standing::Fail) if required(facts, catalogue, check) => Status::Fail,
         Some(Standing::Fail) => Status::Warn,
         Some(Standing::Unknown) => Status::Unknown,

@@ -100,7 +100,9 @@ fn require_auth(value: &str) -> &'static str {
 }
 
 fn ipv6(seen: &Seen<'_>, row: &mut Row, machine: &Machine, index: usize, hosts: &[Row]) {
-    let connects = hosts.iter().flat_map(|host| seen.of(&host.subject)).filter_map(|(place, observation)| match &observation.detail {
+    // One server's dead address may be the server's; Entra's many addresses convict this machine.
+    let entra = hosts.iter().filter(|host| host.subject != crate::verb::SERVER);
+    let connects = entra.clone().flat_map(|host| seen.of(&host.subject)).filter_map(|(place, observation)| match &observation.detail {
         Detail::TcpConnect(connect) if connect.peer.is_ipv6() && !connect.proxy => Some((place, observation.outcome)),
         _ => None,
     });
@@ -120,7 +122,7 @@ fn ipv6(seen: &Seen<'_>, row: &mut Row, machine: &Machine, index: usize, hosts: 
         ("dead", "an IPv6 route leads nowhere: no IPv6 destination answers")
     };
     // A dead route is only a matter of this machine when the same hosts answer over IPv4.
-    let four = hosts.iter().any(|host| matches!(host.word("tcp.reach"), Some("by-family" | "all" | "some")));
+    let four = entra.clone().any(|host| matches!(host.word("tcp.reach"), Some("by-family" | "all" | "some")));
     let word = if word == "dead" && !four { "untested" } else { word };
     row.say("ipv6", word);
     row.account("ipv6", observed, evidence);

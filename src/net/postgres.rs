@@ -42,6 +42,10 @@ pub(crate) async fn request_ssl(stream: &mut tokio::net::TcpStream, patience: Du
         // Whatever came in the same breath is already here; a byte that is still on its way will break the handshake.
         let more = stream.try_read(&mut ahead).unwrap_or(0);
         Ok(match answer {
+            // A banner of another protocol may begin with S too: SSH's does.
+            b'S' if more > 0 && ahead[..more].iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => {
+                Ssl::NotPostgres(super::quote(&[&[answer], &ahead[..more]].concat()))
+            }
             b'S' if more > 0 => Ssl::ExtraBytes,
             b'S' => Ssl::Accepted,
             b'N' => Ssl::Refused,

@@ -56,22 +56,17 @@ pub(super) async fn token(run: &Run) -> Option<Secret> {
     let asked = MetadataReply { asked: "token".to_owned(), url: url.clone(), ..MetadataReply::default() };
     let mut pending = run.recorder.begin(TOKEN, "the metadata service (token)", Detail::Metadata(asked));
     let mut attempts = 1;
-    let answer = tokio::time::timeout(run.patience(), async {
-        let mut pauses = AGAIN.into_iter();
-        loop {
-            let answer = api::get(&url, run.patience(), run.patience()).await;
-            let busy = answer.as_ref().is_ok_and(|answer| matches!(answer.status, 404 | 410 | 429 | 500..));
-            match pauses.next() {
-                Some(pause) if busy => {
-                    attempts += 1;
-                    tokio::time::sleep(pause).await;
-                }
-                _ => return answer,
-            }
-        }
-    })
-    .await
-    .unwrap_or_else(|_| Err((Outcome::Timeout, Some(format!("no answer within {} s", run.patience().as_secs_f64())))));
+    let until = tokio::time::Instant::now() + run.patience();
+    let mut pauses = AGAIN.into_iter();
+    let answer = loop {
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        let answer = api::get(&url, left, left).await;
+        let busy = answer.as_ref().is_ok_and(|answer| matches!(answer.status, 404 | 410 | 429 | 500..));
+        let pause = pauses.next().filter(|pause| busy && tokio::time::Instant::now() + *pause * 2 < until);
+        let Some(pause) = pause else { break answer };
+        attempts += 1;
+        tokio::time::sleep(pause).await;
+    };
     pending.attempts = attempts;
     let Detail::Metadata(reply) = &mut pending.detail else { return None };
     reply.clock = super::clock();

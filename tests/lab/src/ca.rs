@@ -9,23 +9,26 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
 
 use crate::names::pick;
-use crate::scenario::Tls;
+use crate::scenario::{Appliance, Tls};
 
 type Oops = rcgen::Error;
 
 /// A name of a certificate: common name, organisation, country.
 type Name<'a> = (&'a str, &'a str, &'a str);
 
-/// How inspecting appliances name their authorities.
-const APPLIANCES: [Name<'_>; 9] = [
+/// How inspecting appliances name their authorities, where a public source says so.
+const SOURCED: [Name<'_>; 6] = [
     ("Zscaler Root CA", "Zscaler Inc.", "US"),
     ("FGT60FTK20012345", "Fortinet", "US"),
     ("PAN-FW Decryption CA", "Palo Alto Networks", "US"),
     ("caadmin.netskope.com", "Netskope Inc.", "US"),
-    ("Blue Coat SG-Series CA", "Blue Coat Systems", "US"),
     ("Sophos SSL CA", "Sophos", "GB"),
-    ("Check Point Gateway CA", "Check Point Software Technologies", "IL"),
     ("Cisco Umbrella Root CA", "Cisco", "US"),
+];
+/// The same, inferred or from memory: nothing is certain on these.
+const RECALLED: [Name<'_>; 3] = [
+    ("Blue Coat SG-Series CA", "Blue Coat Systems", "US"),
+    ("Check Point Gateway CA", "Check Point Software Technologies", "IL"),
     ("Azure Firewall Manager CA", "Microsoft Azure Firewall Manager", "US"),
 ];
 
@@ -82,14 +85,17 @@ pub struct Chain {
 impl Authorities {
     /// # Errors
     /// When keys or certificates cannot be made.
-    pub fn make(rng: &mut Rng, company: &str) -> Result<Authorities, Oops> {
+    pub fn make(rng: &mut Rng, company: &str, appliance: Appliance) -> Result<Authorities, Oops> {
         let root = Authority::root(("DigiCert Global Root G2", "DigiCert Inc", "US"), rng)?;
         let microsoft = format!("Microsoft TLS G2 RSA CA OCSP {:02}", 2 * rng.u8(1..9));
         let issuing = [
             Authority::intermediate((&microsoft, "Microsoft Corporation", "US"), &root, rng)?,
             Authority::intermediate(("DigiCert Global G2 TLS RSA SHA256 2020 CA1", "DigiCert Inc", "US"), &root, rng)?,
         ];
-        let appliance = *pick(rng, &APPLIANCES);
+        let appliance = match appliance {
+            Appliance::Sourced => *pick(rng, &SOURCED),
+            Appliance::Recalled => *pick(rng, &RECALLED),
+        };
         let stranger = format!("{company} lab issuing {}", rng.u16(100..999));
         Ok(Authorities {
             root,

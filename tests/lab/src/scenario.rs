@@ -124,6 +124,7 @@ pub enum Topology {
 pub struct Setup {
     pub topology: Topology,
     pub cloud: cloud::Named,
+    pub appliance: Appliance,
     pub args: Vec<String>,
     pub env: BTreeMap<String, String>,
     pub timeout: String,
@@ -155,6 +156,7 @@ impl Default for Setup {
         Setup {
             topology: Topology::Vnet,
             cloud: cloud::Named::Public,
+            appliance: Appliance::Sourced,
             args: Vec::new(),
             env: BTreeMap::new(),
             timeout: "1s".to_owned(),
@@ -171,6 +173,15 @@ impl Default for Setup {
             ca_file: true,
         }
     }
+}
+
+/// How well the name is known that an inspecting appliance gives its authority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Appliance {
+    #[default]
+    Sourced,
+    Recalled,
 }
 
 /// What a nameserver does with a question.

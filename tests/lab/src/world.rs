@@ -113,7 +113,8 @@ async fn build(scenario: &Scenario, seed: u64) -> io::Result<World> {
     let plans = Arc::new(plan::draw(&mut rng, scenario, &names));
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let token = token::make(&mut rng, &scenario.token, &names, now);
-    let authorities = Authorities::make(&mut rng, &names.company).map_err(io::Error::other)?;
+    let authorities =
+        Authorities::make(&mut rng, &names.company, scenario.world.appliance).map_err(io::Error::other)?;
     let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
     let ledger = Ledger::default();
     let mut tasks = JoinSet::new();
