@@ -14,6 +14,9 @@ pub struct RequirementRow {
     /// The topologies to which it applies; while the topology is unknown all requirements apply.
     pub topologies: Vec<Topology>,
     pub place: Place,
+    /// What must hold of a check's subject for the check to speak of this requirement.
+    #[serde(default)]
+    pub speaks: When,
     /// What proves it although it is about another place.
     #[serde(default)]
     pub yes: When,

@@ -70,6 +70,7 @@ pub(super) fn whole(catalogue: &Catalogue, files: &BTreeMap<String, File>) -> Re
     }
     for row in &catalogue.requirements {
         when(&row.yes, policy("requirements.toml")?)?;
+        when(&row.speaks, policy("requirements.toml")?)?;
     }
     for statement in &catalogue.statements {
         when(&statement.when, policy("vantage.toml")?)?;

@@ -85,12 +85,12 @@ fn reply_word(seen: &Seen<'_>, observation: &Observation, reply: &MetadataReply)
     let from_metadata = reply.error.is_some() || reply.server.as_deref().is_some_and(|server| server.starts_with("IMDS"));
     let status_text = status.to_string();
     let codes: Vec<&str> = reply.error.iter().map(String::as_str).chain([status_text.as_str()]).collect();
+    if !from_metadata && !is_json(reply) {
+        return sourced("not-metadata");
+    }
     let text = reply.description.as_deref().or(reply.quote.as_deref()).unwrap_or_default();
     if let Some(found) = seen.catalogue.words.translate("metadata", &codes, text).filter(|(word, _)| *word != "unexpected") {
         return found;
-    }
-    if !from_metadata && !is_json(reply) {
-        return sourced("not-metadata");
     }
     sourced(match status {
         404 | 410 => "updating",
@@ -123,7 +123,8 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
     if !wanted && matches!(reply, "silent" | "refused" | "unreachable" | "closed") {
         return ("not-asked", "no metadata service here, and nobody asked for a sign-in".to_owned());
     }
-    let said = row.value("description").or(row.value("error")).map(|text| format!(": {text}")).unwrap_or_default();
+    let said = row.value("description").or(row.value("error")).filter(|text| !text.starts_with("HTTP "));
+    let said = said.map(|text| format!(": {text}")).unwrap_or_default();
     let status = row.value("status").map(|status| format!("HTTP {status}")).unwrap_or_else(|| reply.replace('-', " "));
     match asked.outcome {
         Outcome::CutShort | Outcome::Panicked => ("undetermined", "the metadata service was not heard before the run ended".to_owned()),

@@ -81,7 +81,12 @@ fn credential(facts: &Facts) -> String {
 }
 
 fn requirement(row: &RequirementRow, facts: &Facts, checks: &[Judged<'_>], topology: super::Topology) -> Requirement {
-    let by: Vec<&Judged<'_>> = checks.iter().filter(|judged| judged.check.requirement.contains(&row.id)).collect();
+    let speaks = |judged: &&Judged<'_>| {
+        let subject = facts.row(&judged.check.target);
+        judged.check.requirement.contains(&row.id)
+            && (row.speaks.is_empty() || subject.is_some_and(|subject| row.speaks.holds(subject)))
+    };
+    let by: Vec<&Judged<'_>> = checks.iter().filter(speaks).collect();
     let shown = facts.rows.iter().any(|facts| !row.yes.is_empty() && row.yes.holds(facts));
     let failed = by.iter().any(|judged| judged.standing == Some(Standing::Fail));
     let passed = !by.is_empty() && by.iter().all(|judged| matches!(judged.status, Status::Pass | Status::Warn));

@@ -39,12 +39,14 @@ pub async fn start(
     plans: &Arc<Vec<Plan>>,
 ) -> io::Result<(SocketAddr, Guard)> {
     let all = [behaviour.all].into_iter().chain(Role::ALL.map(|role| role.answers(behaviour))).collect::<Vec<_>>();
-    if behaviour.all == Answers::Closed {
-        let udp = UdpRefusal::new()?;
-        let port = udp.port()?;
-        return Ok((here(port), Guard::Closed(udp, Refusal::new(port)?)));
-    }
+    // A port is free for UDP before it is known to be free for TCP: try until it is both.
     for _ in 0..50 {
+        if behaviour.all == Answers::Closed {
+            let udp = UdpRefusal::new()?;
+            let port = udp.port()?;
+            let Ok(tcp) = Refusal::new(port) else { continue };
+            return Ok((here(port), Guard::Closed(udp, tcp)));
+        }
         let udp = UdpSocket::bind(here(0)).await?;
         let address = udp.local_addr()?;
         let (guard, tcp) = if all.contains(&Answers::TruncatedSilent) || behaviour.all == Answers::Silent {
