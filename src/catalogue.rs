@@ -88,7 +88,12 @@ impl Catalogue {
             }
             ["causes", stage, name] => self.causes.push(Cause::parse(stage, name, file)?),
             [stage, name] => self.checks.push(Check::parse(stage, name, file)?),
-            _ => return Err(format!("{}: no file of the catalogue lives at this place; see checks/README.md", file.origin)),
+            _ => {
+                return Err(format!(
+                    "{}: no file of the catalogue lives at this place; see checks/README.md",
+                    file.origin
+                ));
+            }
         }
         Ok(())
     }
@@ -158,7 +163,8 @@ fn overlay(root: &Path, directory: &Path, files: &mut BTreeMap<String, File>) ->
 impl File {
     fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, String> {
         toml::from_str(&self.text).map_err(|error| {
-            let line = error.span().map_or(1, |span| self.text[..span.start.min(self.text.len())].lines().count().max(1));
+            let line =
+                error.span().map_or(1, |span| self.text[..span.start.min(self.text.len())].lines().count().max(1));
             format!("{}:{line}: {}", self.origin, error.message().trim_end())
         })
     }

@@ -83,12 +83,15 @@ impl Cloud {
     /// Whether an audience is this cloud's PostgreSQL, with or without a final slash.
     pub fn is_postgres(&self, audience: &str) -> bool {
         let bare = |text: &str| text.trim_end_matches('/').to_ascii_lowercase();
-        bare(audience) == bare(&self.resource) || self.known_resources.postgres.iter().any(|known| bare(known) == bare(audience))
+        bare(audience) == bare(&self.resource)
+            || self.known_resources.postgres.iter().any(|known| bare(known) == bare(audience))
     }
 
     pub fn has_server(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        self.server_suffixes.iter().any(|suffix| host.strip_suffix(suffix.as_str()).is_some_and(|stem| stem.ends_with('.')))
+        self.server_suffixes
+            .iter()
+            .any(|suffix| host.strip_suffix(suffix.as_str()).is_some_and(|stem| stem.ends_with('.')))
     }
 
     pub fn has_authority(&self, host: &str) -> bool {
@@ -100,4 +103,3 @@ impl Cloud {
         self.tag.as_ref().is_some_and(|tag| tag.prefixes.iter().any(|prefix| prefix.contains(&address)))
     }
 }
-

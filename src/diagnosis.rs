@@ -37,7 +37,8 @@ pub fn judge<'a>(facts: &Facts, catalogue: &'a Catalogue) -> Judgement<'a> {
 fn consequences(consequences: &[finding::Consequence<'_>], diagnoses: &[Diagnosis]) -> Vec<Suppressed> {
     let mut suppressed: Vec<Suppressed> = Vec::new();
     for consequence in consequences {
-        let by = diagnoses.iter().find(|diagnosis| diagnosis.explains.iter().any(|id| consequence.blocked_by.contains(id)));
+        let by =
+            diagnoses.iter().find(|diagnosis| diagnosis.explains.iter().any(|id| consequence.blocked_by.contains(id)));
         let Some(by) = by else { continue };
         let row = Suppressed { cause: consequence.cause.id.clone(), by: by.cause.clone() };
         if !suppressed.contains(&row) {

@@ -322,7 +322,6 @@ pub struct Instance {
     pub subnet_prefix: Option<String>,
 }
 
-
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SslRequest {

@@ -60,7 +60,9 @@ impl Outcome {
         match error.kind() {
             io::ErrorKind::TimedOut => Outcome::Timeout,
             io::ErrorKind::ConnectionRefused => Outcome::Refused,
-            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => Outcome::Reset,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+                Outcome::Reset
+            }
             io::ErrorKind::UnexpectedEof => Outcome::Closed,
             io::ErrorKind::HostUnreachable => Outcome::HostUnreachable,
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => Outcome::NetworkUnreachable,

@@ -32,7 +32,12 @@ use report::Report;
 use target::Target;
 
 /// Looks at the world and judges what was seen. It ends by the target's deadline, or when `stop` does.
-pub async fn check(target: Target, catalogue: &Catalogue, recorder: &Recorder, stop: impl Future<Output = ()>) -> Report {
+pub async fn check(
+    target: Target,
+    catalogue: &Catalogue,
+    recorder: &Recorder,
+    stop: impl Future<Output = ()>,
+) -> Report {
     let stamp = probe::look(target, catalogue, recorder, stop).await;
     judge(stamp, recorder.observations(), catalogue)
 }

@@ -114,7 +114,8 @@ fn check(args: CheckArgs) -> Result<u8, String> {
 /// Ends at the first signal that asks us to stop, and remembers which.
 async fn signal(signalled: Arc<AtomicU8>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     let number = tokio::select! {

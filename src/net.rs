@@ -28,7 +28,9 @@ pub(crate) fn quote(bytes: &[u8]) -> String {
 pub(crate) async fn within<T>(patience: Duration, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     match tokio::time::timeout(patience, work).await {
         Ok(result) => result,
-        Err(_) => Err((crate::failure::Outcome::Timeout, Some(format!("no answer within {:.1} s", patience.as_secs_f64())))),
+        Err(_) => {
+            Err((crate::failure::Outcome::Timeout, Some(format!("no answer within {:.1} s", patience.as_secs_f64()))))
+        }
     }
 }
 
@@ -38,7 +40,11 @@ pub(crate) fn failed(error: &std::io::Error) -> Failed {
 
 /// The source address that the kernel would choose for a destination, without a packet.
 pub(crate) fn source_for(destination: SocketAddr) -> Option<IpAddr> {
-    let any: SocketAddr = if destination.is_ipv4() { (std::net::Ipv4Addr::UNSPECIFIED, 0).into() } else { (std::net::Ipv6Addr::UNSPECIFIED, 0).into() };
+    let any: SocketAddr = if destination.is_ipv4() {
+        (std::net::Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (std::net::Ipv6Addr::UNSPECIFIED, 0).into()
+    };
     let socket = std::net::UdpSocket::bind(any).ok()?;
     socket.connect(destination).ok()?;
     Some(socket.local_addr().ok()?.ip())

@@ -98,7 +98,12 @@ impl Run {
 }
 
 /// Asks everything that the chosen checks need; ends when all is asked, at the deadline, or when `stop` ends.
-pub async fn look(mut target: Target, catalogue: &Catalogue, recorder: &Recorder, stop: impl Future<Output = ()>) -> Stamp {
+pub async fn look(
+    mut target: Target,
+    catalogue: &Catalogue,
+    recorder: &Recorder,
+    stop: impl Future<Output = ()>,
+) -> Stamp {
     let started = time::OffsetDateTime::now_utc();
     let deadline = target.deadline;
     if target.nameservers.is_none() {
@@ -149,7 +154,10 @@ pub async fn look(mut target: Target, catalogue: &Catalogue, recorder: &Recorder
         while let Some(ended) = probes.join_next_with_id().await {
             let Err(error) = ended else { continue };
             let (probe, subject) = named.get(&error.id()).cloned().unwrap_or(("metadata", TOKEN.to_owned()));
-            let note = format!("the probe broke off: {}", if error.is_panic() { "a defect of this program" } else { "cancelled" });
+            let note = format!(
+                "the probe broke off: {}",
+                if error.is_panic() { "a defect of this program" } else { "cancelled" }
+            );
             recorder.note(&subject, Outcome::Panicked, Detail::Probe(ProbeNote { probe: probe.to_owned(), note }));
         }
     };

@@ -125,9 +125,15 @@ mod tests {
         ] {
             let clean = redactor.clean(&leak);
             assert!(clean.contains(MASK), "{clean}");
-            assert!(!secret.as_bytes().windows(WINDOW).any(|w| clean.as_bytes().windows(WINDOW).any(|c| c == w)), "{clean}");
+            assert!(
+                !secret.as_bytes().windows(WINDOW).any(|w| clean.as_bytes().windows(WINDOW).any(|c| c == w)),
+                "{clean}"
+            );
         }
-        assert_eq!(redactor.clean("an ordinary sentence about nothing in particular"), "an ordinary sentence about nothing in particular");
+        assert_eq!(
+            redactor.clean("an ordinary sentence about nothing in particular"),
+            "an ordinary sentence about nothing in particular"
+        );
     }
 
     #[test]

@@ -110,7 +110,12 @@ pub struct Invalid(pub String);
 /// # Errors
 /// A sentence that names the text and the rule.
 pub fn parse_server(text: &str, default_port: u16) -> Result<Server, Invalid> {
-    let wrong = |rule: &str| Invalid(format!("the server `{}` {rule}; give it as HOST or HOST:PORT, for example orders.postgres.database.azure.com:5432", clip(text)));
+    let wrong = |rule: &str| {
+        Invalid(format!(
+            "the server `{}` {rule}; give it as HOST or HOST:PORT, for example orders.postgres.database.azure.com:5432",
+            clip(text)
+        ))
+    };
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(Server { host: address.to_string(), port: default_port });
     }
@@ -125,7 +130,9 @@ pub fn parse_server(text: &str, default_port: u16) -> Result<Server, Invalid> {
             let (host, port) = rest.split_once(']').ok_or_else(|| wrong("opens a bracket that it does not close"))?;
             let port = match port {
                 "" => None,
-                port => Some(port.strip_prefix(':').ok_or_else(|| wrong("has something else than a port after the bracket"))?),
+                port => Some(
+                    port.strip_prefix(':').ok_or_else(|| wrong("has something else than a port after the bracket"))?,
+                ),
             };
             host.parse::<IpAddr>().map_err(|_| wrong("has no IPv6 address between its brackets"))?;
             (host, port)
@@ -152,7 +159,10 @@ pub fn check_host(host: &str) -> Result<(), String> {
         if label.is_empty() || label.len() > 63 {
             return Err("has an empty label or one of over 63 characters".to_owned());
         }
-        if label.starts_with('-') || label.ends_with('-') || !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+        if label.starts_with('-')
+            || label.ends_with('-')
+            || !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        {
             return Err("is not a host name: labels have letters, digits and inner hyphens".to_owned());
         }
     }
@@ -160,7 +170,10 @@ pub fn check_host(host: &str) -> Result<(), String> {
 }
 
 pub fn parse_port(text: &str, what: &str) -> Result<u16, Invalid> {
-    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| Invalid(format!("{what} `{}` is not a port; ports are 1 to 65535", clip(text))))
+    text.parse()
+        .ok()
+        .filter(|port| *port != 0)
+        .ok_or_else(|| Invalid(format!("{what} `{}` is not a port; ports are 1 to 65535", clip(text))))
 }
 
 /// `ADDR[:PORT]` of a nameserver.
@@ -169,15 +182,18 @@ pub fn parse_nameserver(text: &str) -> Result<SocketAddr, Invalid> {
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Ok(SocketAddr::new(address, 53));
     }
-    text.parse::<SocketAddr>()
-        .ok()
-        .filter(|address| address.port() != 0)
-        .ok_or_else(|| Invalid(format!("the nameserver `{}` is not an address; give ADDR or ADDR:PORT, IPv6 in brackets before a port", clip(text))))
+    text.parse::<SocketAddr>().ok().filter(|address| address.port() != 0).ok_or_else(|| {
+        Invalid(format!(
+            "the nameserver `{}` is not an address; give ADDR or ADDR:PORT, IPv6 in brackets before a port",
+            clip(text)
+        ))
+    })
 }
 
 /// `5s`, `300ms`, `2m`, or seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len()));
+    let (number, unit) =
+        text.split_at(text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len()));
     let scale = match unit {
         "ms" => 0.001,
         "" | "s" => 1.0,
@@ -185,7 +201,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err(format!("`{}` is not a time; write 300ms, 5s or 2m", clip(text))),
     };
-    let seconds = number.parse::<f64>().map_err(|_| format!("`{}` is not a time; write 300ms, 5s or 2m", clip(text)))? * scale;
+    let seconds =
+        number.parse::<f64>().map_err(|_| format!("`{}` is not a time; write 300ms, 5s or 2m", clip(text)))? * scale;
     if !(0.001..=86_400.0).contains(&seconds) {
         return Err(format!("`{}` is out of range; a time lies between 1ms and 24h", clip(text)));
     }
@@ -195,7 +212,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// A GUID as Azure writes ids.
 pub fn is_guid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// A tenant is a GUID or a domain.
@@ -204,7 +222,11 @@ pub fn is_tenant(text: &str) -> bool {
 }
 
 pub fn clip(text: &str) -> String {
-    let mut shown: String = text.chars().take(80).flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] }).collect();
+    let mut shown: String = text
+        .chars()
+        .take(80)
+        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] })
+        .collect();
     if text.chars().count() > 80 {
         shown.push('…');
     }
@@ -217,8 +239,13 @@ mod tests {
 
     #[test]
     fn reads_servers() {
-        let server = |text: &str| parse_server(text, 5432).map(|server| (server.host, server.port)).map_err(|error| error.to_string());
-        assert_eq!(server("Orders.postgres.database.azure.com."), Ok(("orders.postgres.database.azure.com".to_owned(), 5432)));
+        let server = |text: &str| {
+            parse_server(text, 5432).map(|server| (server.host, server.port)).map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            server("Orders.postgres.database.azure.com."),
+            Ok(("orders.postgres.database.azure.com".to_owned(), 5432))
+        );
         assert_eq!(server("orders:6432"), Ok(("orders".to_owned(), 6432)));
         assert_eq!(server("[fd00::1]:5433"), Ok(("fd00::1".to_owned(), 5433)));
         assert_eq!(server("10.0.0.4"), Ok(("10.0.0.4".to_owned(), 5432)));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cause, Catalogue, File, When};
+use super::{Catalogue, Cause, File, When};
 use crate::fact::vocabulary::{self, Fact};
 use crate::report::Control;
 use crate::stage::Stage;
@@ -18,7 +18,8 @@ pub(super) fn stage(name: &str, file: &File) -> Result<Stage, String> {
 pub(super) fn fact(name: &str, file: &File) -> Result<&'static Fact, String> {
     vocabulary::fact(name).ok_or_else(|| {
         let stem = name.split('.').next().unwrap_or(name);
-        let near: Vec<&str> = vocabulary::FACTS.iter().map(|fact| fact.name).filter(|known| known.starts_with(stem)).collect();
+        let near: Vec<&str> =
+            vocabulary::FACTS.iter().map(|fact| fact.name).filter(|known| known.starts_with(stem)).collect();
         let choices = if near.is_empty() { "see `entra-preflight list --facts`".to_owned() } else { near.join(", ") };
         format!("{}: `{name}` is not a fact; the choices are: {choices}", file.place(name))
     })
@@ -26,7 +27,12 @@ pub(super) fn fact(name: &str, file: &File) -> Result<&'static Fact, String> {
 
 pub(super) fn word(fact: &'static Fact, name: &str, file: &File) -> Result<&'static str, String> {
     fact.words.iter().find(|word| **word == name).copied().ok_or_else(|| {
-        format!("{}: `{name}` is not a word of {}; the choices are: {}", file.place(name), fact.name, fact.words.join(", "))
+        format!(
+            "{}: `{name}` is not a word of {}; the choices are: {}",
+            file.place(name),
+            fact.name,
+            fact.words.join(", ")
+        )
     })
 }
 
@@ -47,7 +53,11 @@ fn prose(text: &str, file: &File) -> Result<(), String> {
     for name in crate::prose::names(text) {
         if !vocabulary::VALUES.iter().any(|(known, _)| *known == name) {
             let known: Vec<&str> = vocabulary::VALUES.iter().map(|(name, _)| *name).collect();
-            return Err(format!("{}: `{{{name}}}` is not a value; the choices are: {}", file.place(name), known.join(", ")));
+            return Err(format!(
+                "{}: `{{{name}}}` is not a value; the choices are: {}",
+                file.place(name),
+                known.join(", ")
+            ));
         }
     }
     Ok(())
@@ -65,7 +75,9 @@ pub(super) fn whole(catalogue: &Catalogue, files: &BTreeMap<String, File>) -> Re
     for row in &catalogue.controls {
         row.out.iter().try_for_each(|out| when(out, policy("controls.toml")?))?;
     }
-    if let Some(missing) = Control::ALL.iter().find(|control| catalogue.controls.iter().all(|row| row.name != **control)) {
+    if let Some(missing) =
+        Control::ALL.iter().find(|control| catalogue.controls.iter().all(|row| row.name != **control))
+    {
         return Err(format!("{}: the control `{}` has no row", policy("controls.toml")?.origin, missing.name()));
     }
     for row in &catalogue.requirements {
@@ -103,7 +115,11 @@ fn checks<'a>(catalogue: &Catalogue, file: &impl Fn(&str) -> &'a File) -> Result
         for id in &check.requirement {
             if !catalogue.requirements.iter().any(|row| row.id == *id) {
                 let known: Vec<&str> = catalogue.requirements.iter().map(|row| row.id.as_str()).collect();
-                return Err(format!("{}: `{id}` is not a requirement; the choices are: {}", file.place(id), known.join(", ")));
+                return Err(format!(
+                    "{}: `{id}` is not a requirement; the choices are: {}",
+                    file.place(id),
+                    known.join(", ")
+                ));
             }
         }
         // A cycle of needs would make every check of it wait for itself.
@@ -145,8 +161,14 @@ fn cause_alone(cause: &Cause, catalogue: &Catalogue, file: &File) -> Result<(), 
         return Err(format!("{}: several controls, and no `next` that would tell them apart", file.origin));
     }
     for next in &text.next {
-        if let Some(stray) = next.between.iter().find(|control| text.control.iter().all(|known| known.name != **control)) {
-            return Err(format!("{}: `next` is between `{}`, which is not among its controls", file.origin, stray.name()));
+        if let Some(stray) =
+            next.between.iter().find(|control| text.control.iter().all(|known| known.name != **control))
+        {
+            return Err(format!(
+                "{}: `next` is between `{}`, which is not among its controls",
+                file.origin,
+                stray.name()
+            ));
         }
     }
     for id in &text.refines {

@@ -30,7 +30,9 @@ pub(super) fn all<'a>(facts: &'a Facts, catalogue: &'a Catalogue, checks: &[Judg
     let mut matches: Vec<(&Cause, &Row, &Judged<'_>)> = Vec::new();
     for cause in &catalogue.causes {
         for row in facts.rows.iter().filter(|row| cause.text.when.holds(row)) {
-            matches.extend(checks.iter().filter(|judged| speaks_of(cause, row, judged)).map(|judged| (cause, row, judged)));
+            matches.extend(
+                checks.iter().filter(|judged| speaks_of(cause, row, judged)).map(|judged| (cause, row, judged)),
+            );
         }
     }
     // The specific row silences the general one, check by check.
@@ -65,7 +67,9 @@ pub(super) fn all<'a>(facts: &'a Facts, catalogue: &'a Catalogue, checks: &[Judg
 fn speaks_of(cause: &Cause, row: &Row, judged: &Judged<'_>) -> bool {
     let failing = match judged.status {
         Status::Fail | Status::Warn => true,
-        Status::Skip => !judged.blocked_by.is_empty() && matches!(judged.standing, Some(Standing::Fail | Standing::Warn)),
+        Status::Skip => {
+            !judged.blocked_by.is_empty() && matches!(judged.standing, Some(Standing::Fail | Standing::Warn))
+        }
         _ => false,
     };
     let check = judged.check;

@@ -42,7 +42,8 @@ fn one<'a>(facts: &Facts, catalogue: &Catalogue, check: &'a Check, before: &[Jud
     let word = row.and_then(|row| row.word(&check.result));
     let standing = word.map(|word| check.standing(word));
     let account = row.and_then(|row| row.account_of(&check.result)).cloned().unwrap_or_default();
-    let value = |name: &str| row.and_then(|row| row.value(name)).map(str::to_owned).or_else(|| host_of(facts, check, name));
+    let value =
+        |name: &str| row.and_then(|row| row.value(name)).map(str::to_owned).or_else(|| host_of(facts, check, name));
     let mut judged = Judged {
         check,
         title: crate::prose::filled(&check.title, value),
@@ -75,7 +76,8 @@ fn one<'a>(facts: &Facts, catalogue: &Catalogue, check: &'a Check, before: &[Jud
         },
     };
     if judged.observed.is_empty() {
-        judged.observed = word.map_or_else(|| "not determined before the run ended".to_owned(), |word| word.replace('-', " "));
+        judged.observed =
+            word.map_or_else(|| "not determined before the run ended".to_owned(), |word| word.replace('-', " "));
     }
     judged
 }
@@ -121,7 +123,18 @@ fn depends_on_names(row: Option<&Row>) -> bool {
     }
     let nameless = matches!(
         row.word("dns.result"),
-        Some("nxdomain" | "nodata" | "try-again" | "servfail" | "refused" | "silent" | "unreachable" | "malformed" | "no-nameserver" | "denied")
+        Some(
+            "nxdomain"
+                | "nodata"
+                | "try-again"
+                | "servfail"
+                | "refused"
+                | "silent"
+                | "unreachable"
+                | "malformed"
+                | "no-nameserver"
+                | "denied"
+        )
     );
     !(nameless && row.word("tcp.reach").is_some())
 }
@@ -146,9 +159,10 @@ fn not_asked(facts: &Facts, check: &Check, before: &[Judged<'_>]) -> Option<Stri
 /// Whether a requirement that applies, or the sign-in that was asked for, needs this check.
 fn required(facts: &Facts, catalogue: &Catalogue, check: &Check) -> bool {
     let topology = topology(facts);
-    check.requirement.iter().any(|id| {
-        catalogue.requirements.iter().any(|row| row.id == *id && applies(&row.topologies, topology))
-    })
+    check
+        .requirement
+        .iter()
+        .any(|id| catalogue.requirements.iter().any(|row| row.id == *id && applies(&row.topologies, topology)))
 }
 
 pub(crate) fn applies(topologies: &[Topology], topology: Topology) -> bool {

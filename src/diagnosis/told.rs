@@ -7,7 +7,12 @@ use crate::catalogue::{Catalogue, CommandTemplate, Remedy as RemedyText};
 use crate::fact::{Facts, Row};
 use crate::report::{Certainty, Command, Control, Diagnosis, Language, Remedy, Severity, Status};
 
-pub(super) fn all(facts: &Facts, catalogue: &Catalogue, checks: &[Judged<'_>], findings: &[Finding<'_>]) -> Vec<Diagnosis> {
+pub(super) fn all(
+    facts: &Facts,
+    catalogue: &Catalogue,
+    checks: &[Judged<'_>],
+    findings: &[Finding<'_>],
+) -> Vec<Diagnosis> {
     let mut groups: Vec<(Vec<&Finding<'_>>, Ruling)> = Vec::new();
     for finding in findings {
         let ruling = controls::ruling(catalogue, finding);
@@ -72,7 +77,8 @@ fn diagnosis(group: &[&Finding<'_>], ruling: Ruling) -> Diagnosis {
         format!("{}{}", prose(&next.text).trim_end_matches('.'), run.unwrap_or_default())
     });
     let remarks = text.remark.iter().filter(|remark| group.iter().any(|finding| remark.when.holds(finding.row)));
-    let remedies = ruling.controls.iter().flat_map(|control| text.remedy.iter().filter(|remedy| remedy.control == *control));
+    let remedies =
+        ruling.controls.iter().flat_map(|control| text.remedy.iter().filter(|remedy| remedy.control == *control));
     Diagnosis {
         cause: cause.id.clone(),
         severity: group[0].severity,
@@ -131,7 +137,9 @@ fn unexplained(facts: &Facts, catalogue: &Catalogue, judged: &Judged<'_>) -> Dia
     let (controls, ruled_out) = controls::open(catalogue, judged.check.stage.name(), row);
     let mut because = vec![format!("{}: {}", judged.title, judged.observed)];
     let raw = |row: &Row, name: &str| row.value(name).map(str::to_owned);
-    because.extend(row.into_iter().flat_map(|row| ["error", "message", "quote"].into_iter().filter_map(|name| raw(row, name))));
+    because.extend(
+        row.into_iter().flat_map(|row| ["error", "message", "quote"].into_iter().filter_map(|name| raw(row, name))),
+    );
     because.dedup();
     let remedy = |control: &Control| {
         let known = catalogue.controls.iter().find(|row| row.name == *control);
@@ -152,7 +160,8 @@ fn unexplained(facts: &Facts, catalogue: &Catalogue, judged: &Judged<'_>) -> Dia
         because,
         means: "The catalogue has no row for this combination. The observation stands; the cause is open.".to_owned(),
         explains: vec![judged.check.id.clone()],
-        next: (controls.len() > 1).then(|| "The evidence (-v, or --format json) shows the raw failure and its stage.".to_owned()),
+        next: (controls.len() > 1)
+            .then(|| "The evidence (-v, or --format json) shows the raw failure and its stage.".to_owned()),
         remarks: Vec::new(),
         remedies: controls.iter().map(remedy).collect(),
         verify: format!("entra-preflight --only {}", judged.check.id),

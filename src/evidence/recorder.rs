@@ -42,7 +42,15 @@ impl Recorder {
         let number = kept.next;
         kept.next += 1;
         kept.waiting.push((number, phrase.into()));
-        Pending { recorder: self.clone(), subject: subject.to_owned(), began: Instant::now(), number, attempts: 1, detail, ended: false }
+        Pending {
+            recorder: self.clone(),
+            subject: subject.to_owned(),
+            began: Instant::now(),
+            number,
+            attempts: 1,
+            detail,
+            ended: false,
+        }
     }
 
     /// An observation that took no time.

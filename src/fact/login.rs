@@ -16,21 +16,28 @@ pub(super) fn read(seen: &Seen<'_>, row: Option<&mut Row>) {
 }
 
 fn form(seen: &Seen<'_>, row: &mut Row, server: &str) {
-    let suffix_of_other = || seen.catalogue.clouds().any(|cloud| cloud.name != seen.cloud.name && cloud.has_server(server));
-    row.say("server.form", if server.parse::<std::net::IpAddr>().is_ok() {
-        "literal"
-    } else if seen.cloud.has_server(server) {
-        "flexible"
-    } else if suffix_of_other() {
-        "other-cloud"
-    } else {
-        "foreign"
-    });
-    row.say("server.port", match seen.settings.port {
-        5432 => "postgres",
-        6432 => "pgbouncer",
-        _ => "other",
-    });
+    let suffix_of_other =
+        || seen.catalogue.clouds().any(|cloud| cloud.name != seen.cloud.name && cloud.has_server(server));
+    row.say(
+        "server.form",
+        if server.parse::<std::net::IpAddr>().is_ok() {
+            "literal"
+        } else if seen.cloud.has_server(server) {
+            "flexible"
+        } else if suffix_of_other() {
+            "other-cloud"
+        } else {
+            "foreign"
+        },
+    );
+    row.say(
+        "server.port",
+        match seen.settings.port {
+            5432 => "postgres",
+            6432 => "pgbouncer",
+            _ => "other",
+        },
+    );
     row.quote("port", seen.settings.port.to_string());
 }
 
@@ -87,8 +94,11 @@ pub(super) fn ssl_observed(row: &Row) -> String {
 }
 
 fn told_error(seen: &Seen<'_>, row: &mut Row, error: &ServerError, stage: &str) {
-    let (word, mark) =
-        seen.catalogue.words.translate("postgres", &[&error.sqlstate], &error.message).unwrap_or(("unrecognised", Mark::Unknown));
+    let (word, mark) = seen
+        .catalogue
+        .words
+        .translate("postgres", &[&error.sqlstate], &error.message)
+        .unwrap_or(("unrecognised", Mark::Unknown));
     row.say_marked("pg.error", word, mark);
     row.say("pg.stage", stage);
     row.quote("sqlstate", &error.sqlstate);
@@ -123,9 +133,14 @@ fn startup(seen: &Seen<'_>, row: &mut Row) {
     let user = &startup.user;
     let observed = match word {
         "cleartext" => format!("the server asks {user} for a token"),
-        "scram" | "md5" => format!("the server asks {user} for a {} password: not an Entra role; the token was not sent", word.to_uppercase()),
+        "scram" | "md5" => format!(
+            "the server asks {user} for a {} password: not an Entra role; the token was not sent",
+            word.to_uppercase()
+        ),
         "nothing" => format!("the server lets {user} in without asking; the token was not sent"),
-        "error" => format!("{} {}", row.value("sqlstate").unwrap_or_default(), row.value("message").unwrap_or_default()),
+        "error" => {
+            format!("{} {}", row.value("sqlstate").unwrap_or_default(), row.value("message").unwrap_or_default())
+        }
         "other" => "the server asks for something else; the token was not sent".to_owned(),
         _ => format!("after the user's name: {word}"),
     };
@@ -154,7 +169,9 @@ fn password(seen: &Seen<'_>, row: &mut Row) {
     }
     let observed = match word {
         "accepted" => "accepted as password".to_owned(),
-        "refused" => format!("{} {}", row.value("sqlstate").unwrap_or_default(), row.value("message").unwrap_or_default()),
+        "refused" => {
+            format!("{} {}", row.value("sqlstate").unwrap_or_default(), row.value("message").unwrap_or_default())
+        }
         other => format!("after the token: {other}"),
     };
     row.account("pg.token", observed, vec![index]);
@@ -192,7 +209,9 @@ fn session(seen: &Seen<'_>, row: &mut Row) {
             }
             text
         }
-        "refused" => format!("{} {}", row.value("sqlstate").unwrap_or_default(), row.value("message").unwrap_or_default()),
+        "refused" => {
+            format!("{} {}", row.value("sqlstate").unwrap_or_default(), row.value("message").unwrap_or_default())
+        }
         other => format!("after authentication: {other}"),
     };
     row.account("pg.session", observed, vec![index]);

@@ -15,15 +15,21 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row]) -> Row {
         _ => false,
     });
     let evidence = dated.map(|(index, _)| index).collect();
-    row.account("clock", match skew {
-        Some(skew) if word == "right" => format!("within {} of the Date headers", super::span(skew.abs().max(1))),
-        Some(skew) => format!("{} {word}, by the Date headers", super::span(skew.abs())),
-        None => "no peer gave a Date".to_owned(),
-    }, evidence);
-    let Some((index, machine)) = seen.evidence.iter().enumerate().find_map(|(index, observation)| match &observation.detail {
-        Detail::Machine(machine) => Some((index, &**machine)),
-        _ => None,
-    }) else {
+    row.account(
+        "clock",
+        match skew {
+            Some(skew) if word == "right" => format!("within {} of the Date headers", super::span(skew.abs().max(1))),
+            Some(skew) => format!("{} {word}, by the Date headers", super::span(skew.abs())),
+            None => "no peer gave a Date".to_owned(),
+        },
+        evidence,
+    );
+    let Some((index, machine)) =
+        seen.evidence.iter().enumerate().find_map(|(index, observation)| match &observation.detail {
+            Detail::Machine(machine) => Some((index, &**machine)),
+            _ => None,
+        })
+    else {
         return row;
     };
     proxy(&mut row, machine, index);
@@ -36,10 +42,13 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row]) -> Row {
 
 fn proxy(row: &mut Row, machine: &Machine, index: usize) {
     // HTTPS_PROXY cannot carry http://169.254.169.254; these two can.
-    let carrying = machine.proxy_variables.iter().find(|setting| !setting.name.to_ascii_lowercase().starts_with("https"));
+    let carrying =
+        machine.proxy_variables.iter().find(|setting| !setting.name.to_ascii_lowercase().starts_with("https"));
     let (word, observed) = match carrying {
         None => ("no-proxy", "no variable sends plain HTTP through a proxy".to_owned()),
-        Some(setting) if machine.metadata_exempt => ("exempt", format!("{} is set, NO_PROXY exempts 169.254.169.254", setting.name)),
+        Some(setting) if machine.metadata_exempt => {
+            ("exempt", format!("{} is set, NO_PROXY exempts 169.254.169.254", setting.name))
+        }
         Some(setting) => ("exposed", format!("{} is set, NO_PROXY does not exempt 169.254.169.254", setting.name)),
     };
     row.say("proxy.metadata", word);
@@ -51,7 +60,8 @@ fn proxy(row: &mut Row, machine: &Machine, index: usize) {
 }
 
 fn libpq(row: &mut Row, machine: &Machine, index: usize) {
-    let value = |name: &str| machine.libpq.iter().find(|setting| setting.name == name).map(|setting| setting.value.as_str());
+    let value =
+        |name: &str| machine.libpq.iter().find(|setting| setting.name == name).map(|setting| setting.value.as_str());
     let host = match value("PGHOST") {
         None => "absent",
         Some(host) if host.contains(',') => "list",
@@ -60,17 +70,23 @@ fn libpq(row: &mut Row, machine: &Machine, index: usize) {
     };
     row.say("libpq.host", host);
     row.say("libpq.hostaddr", if value("PGHOSTADDR").is_some() { "set" } else { "absent" });
-    row.say("libpq.sslmode", match value("PGSSLMODE") {
-        None => "absent",
-        Some("verify-full") => "verifying",
-        Some(_) => "weak",
-    });
+    row.say(
+        "libpq.sslmode",
+        match value("PGSSLMODE") {
+            None => "absent",
+            Some("verify-full") => "verifying",
+            Some(_) => "weak",
+        },
+    );
     row.say("libpq.auth", value("PGREQUIREAUTH").map_or("absent", require_auth));
-    row.say("libpq.channel-binding", match value("PGCHANNELBINDING") {
-        None => "absent",
-        Some("require") => "required",
-        Some(_) => "optional",
-    });
+    row.say(
+        "libpq.channel-binding",
+        match value("PGCHANNELBINDING") {
+            None => "absent",
+            Some("require") => "required",
+            Some(_) => "optional",
+        },
+    );
     let harmful = [
         ("libpq.host", ["list", "socket"].as_slice(), "PGHOST"),
         ("libpq.hostaddr", &["set"], "PGHOSTADDR"),
@@ -85,7 +101,11 @@ fn libpq(row: &mut Row, machine: &Machine, index: usize) {
         .collect();
     row.say("libpq.result", if found.is_empty() { "clean" } else { "harmful" });
     row.quote("settings", found.join(", "));
-    row.account("libpq.result", if found.is_empty() { "no harmful PG* variable".to_owned() } else { found.join(", ") }, vec![index]);
+    row.account(
+        "libpq.result",
+        if found.is_empty() { "no harmful PG* variable".to_owned() } else { found.join(", ") },
+        vec![index],
+    );
 }
 
 /// PGREQUIREAUTH is a list of methods, or of methods after `!` that are excluded (libpq 16).
@@ -102,9 +122,13 @@ fn require_auth(value: &str) -> &'static str {
 fn ipv6(seen: &Seen<'_>, row: &mut Row, machine: &Machine, index: usize, hosts: &[Row]) {
     // One server's dead address may be the server's; Entra's many addresses convict this machine.
     let entra = hosts.iter().filter(|host| host.subject != crate::verb::SERVER);
-    let connects = entra.clone().flat_map(|host| seen.of(&host.subject)).filter_map(|(place, observation)| match &observation.detail {
-        Detail::TcpConnect(connect) if connect.peer.is_ipv6() && !connect.proxy => Some((place, observation.outcome)),
-        _ => None,
+    let connects = entra.clone().flat_map(|host| seen.of(&host.subject)).filter_map(|(place, observation)| {
+        match &observation.detail {
+            Detail::TcpConnect(connect) if connect.peer.is_ipv6() && !connect.proxy => {
+                Some((place, observation.outcome))
+            }
+            _ => None,
+        }
     });
     let connects: Vec<(usize, Outcome)> = connects.collect();
     let mut evidence: Vec<usize> = connects.iter().map(|(place, _)| *place).collect();

@@ -29,7 +29,16 @@ fn answered(word: &str) -> bool {
 pub(super) fn is_address(word: &str) -> bool {
     matches!(
         word,
-        "public" | "in-tag" | "private" | "loopback" | "unspecified" | "link-local" | "cgnat" | "agent" | "mixed-classes" | "literal"
+        "public"
+            | "in-tag"
+            | "private"
+            | "loopback"
+            | "unspecified"
+            | "link-local"
+            | "cgnat"
+            | "agent"
+            | "mixed-classes"
+            | "literal"
     )
 }
 
@@ -137,7 +146,8 @@ pub(super) fn all_nameservers(seen: &Seen<'_>, rows: &[Row]) -> Row {
     let mut row = Row { subject: crate::verb::NAMESERVERS.to_owned(), ..Row::default() };
     let rows: Vec<&Row> = rows.iter().filter(|row| row.nameserver).collect();
     let word = |row: &Row| row.word("says").unwrap_or("undetermined");
-    let evidence = rows.iter().filter_map(|row| row.account_of("says")).flat_map(|account| account.evidence.clone()).collect();
+    let evidence =
+        rows.iter().filter_map(|row| row.account_of("says")).flat_map(|account| account.evidence.clone()).collect();
     let mut servers: Vec<&str> = rows.iter().filter_map(|row| row.value("nameserver")).collect();
     servers.dedup();
     servers.sort_unstable();
@@ -153,9 +163,18 @@ pub(super) fn all_nameservers(seen: &Seen<'_>, rows: &[Row]) -> Row {
     } else if let Some(failing) = rows.iter().find(|row| !answered(word(row))) {
         let server = failing.value("nameserver").unwrap_or_default();
         ("some-fail", format!("{server}: {}", told(word(failing), &[])))
-    } else if let Some(odd) = rows.iter().rfind(|row| row.word("peers.says").is_some_and(|peers| !same(peers, word(row)))) {
+    } else if let Some(odd) =
+        rows.iter().rfind(|row| row.word("peers.says").is_some_and(|peers| !same(peers, word(row))))
+    {
         let server = odd.value("nameserver").unwrap_or_default();
-        ("differ", format!("{server} says of {}: {}", odd.value("host").unwrap_or_default(), odd.value("answer").unwrap_or_default()))
+        (
+            "differ",
+            format!(
+                "{server} says of {}: {}",
+                odd.value("host").unwrap_or_default(),
+                odd.value("answer").unwrap_or_default()
+            ),
+        )
     } else {
         let count = servers.len();
         ("agree", if count == 1 { format!("{} answers", servers[0]) } else { format!("all {count} answer, and alike") })
@@ -186,10 +205,12 @@ fn answers<'a>(seen: &'a Seen<'_>, subject: &'a str) -> Vec<Answer<'a>> {
     }
     for nameserver in servers {
         let of_server: Vec<_> = queries.iter().filter(|(_, _, query)| query.nameserver == nameserver).collect();
-        let Some((_, first, a)) = of_server.iter().find(|(_, _, query)| query.record_type == "A").or(of_server.first()) else {
+        let Some((_, first, a)) = of_server.iter().find(|(_, _, query)| query.record_type == "A").or(of_server.first())
+        else {
             continue;
         };
-        let addresses: Vec<IpAddr> = of_server.iter().flat_map(|(_, _, query)| query.addresses.iter().copied()).collect();
+        let addresses: Vec<IpAddr> =
+            of_server.iter().flat_map(|(_, _, query)| query.addresses.iter().copied()).collect();
         let word = if addresses.is_empty() { failure(first, a) } else { class(&addresses, seen.cloud) };
         let tcp = a.truncated.then(|| match first.outcome {
             Outcome::Ok | Outcome::Rejected => "answers",
@@ -298,6 +319,8 @@ fn private_endpoint(seen: &Seen<'_>, row: &mut Row, result: &str) {
 
 fn hosts_file(seen: &Seen<'_>, row: &mut Row, host: &str) {
     if seen.settings.own_nameservers {
+        // With --nameserver nobody looks into the hosts file.
+        row.say("dns.hosts-file", "absent");
         return;
     }
     let machine = seen.evidence.iter().find_map(|observation| match &observation.detail {
@@ -317,7 +340,8 @@ fn chain(seen: &Seen<'_>, subject: &str, query: &DnsQuery, addresses: &[IpAddr])
     }
     // Entra's own chains go through names with `privatelink` in them: only the server's zone says something.
     let private_link = |name: &String| {
-        subject == SERVER && seen.cloud.server_suffixes.iter().any(|suffix| name.ends_with(&format!(".privatelink.{suffix}")))
+        subject == SERVER
+            && seen.cloud.server_suffixes.iter().any(|suffix| name.ends_with(&format!(".privatelink.{suffix}")))
     };
     if addresses.is_empty() && query.addresses.is_empty() {
         return if private_link(last) { "dangling-privatelink" } else { "dangling" };
@@ -469,7 +493,9 @@ mod tests {
         ] {
             assert_eq!(of(address), expected, "{address}");
         }
-        let set = |texts: &[&str]| class(&texts.iter().map(|text| text.parse().expect("address")).collect::<Vec<_>>(), &cloud);
+        let set = |texts: &[&str]| {
+            class(&texts.iter().map(|text| text.parse().expect("address")).collect::<Vec<_>>(), &cloud)
+        };
         assert_eq!(set(&["20.1.1.1", "10.0.0.1"]), "mixed-classes");
         assert_eq!(set(&[]), "nodata");
     }

@@ -80,7 +80,10 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
     let counted: Vec<_> = connects
         .iter()
         .filter(|(_, observation, connect)| {
-            routed_v6 || connect.dialled.is_ipv4() || observation.outcome != Outcome::NetworkUnreachable || connects.len() == 1
+            routed_v6
+                || connect.dialled.is_ipv4()
+                || observation.outcome != Outcome::NetworkUnreachable
+                || connects.len() == 1
         })
         .collect();
     let first = counted.first()?;
@@ -89,7 +92,9 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
     let failed: Vec<_> = counted.iter().filter(|(_, observation, _)| !ok(observation)).collect();
     let cut = |observation: &Observation| matches!(observation.outcome, Outcome::CutShort | Outcome::Panicked);
     let family = |four: bool| counted.iter().filter(move |(_, _, connect)| connect.peer.is_ipv4() == four);
-    let whole = |four: bool, good: bool| family(four).count() > 0 && family(four).all(|(_, observation, _)| ok(observation) == good);
+    let whole = |four: bool, good: bool| {
+        family(four).count() > 0 && family(four).all(|(_, observation, _)| ok(observation) == good)
+    };
     let reach = if failed.is_empty() {
         "all"
     } else if failed.iter().any(|(_, observation, _)| cut(observation)) {
@@ -124,7 +129,9 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
     let observed = match (reach, kinds.as_slice()) {
         ("all", _) if counted.len() == 1 => format!("{} accepts", first.2.peer),
         ("all", _) => format!("all {good} addresses accept"),
-        ("none", [kind]) => format!("{} at {}", told(kind, patience(seen)), listed(counted.iter().map(|(_, _, c)| c.peer))),
+        ("none", [kind]) => {
+            format!("{} at {}", told(kind, patience(seen)), listed(counted.iter().map(|(_, _, c)| c.peer)))
+        }
         (_, [kind]) => {
             let peers = listed(failed.iter().map(|(_, _, connect)| connect.peer));
             format!("{good} of {} addresses accept; {} at {peers}", counted.len(), told(kind, patience(seen)))
@@ -159,19 +166,26 @@ fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(usize, &Obs
         row.say("proxy.reach", "unresolved");
         return;
     }
-    let Some((_, observation, _)) = connects.iter().find(|(_, o, _)| o.outcome.is_ok()).or(connects.last()) else { return };
-    row.say("proxy.reach", match observation.outcome {
-        Outcome::Ok => "ok",
-        Outcome::Timeout => "silent",
-        Outcome::CutShort | Outcome::Panicked => "undetermined",
-        Outcome::HostUnreachable | Outcome::NetworkUnreachable | Outcome::Denied => "unreachable",
-        _ => "refused",
-    });
+    let Some((_, observation, _)) = connects.iter().find(|(_, o, _)| o.outcome.is_ok()).or(connects.last()) else {
+        return;
+    };
+    row.say(
+        "proxy.reach",
+        match observation.outcome {
+            Outcome::Ok => "ok",
+            Outcome::Timeout => "silent",
+            Outcome::CutShort | Outcome::Panicked => "undetermined",
+            Outcome::HostUnreachable | Outcome::NetworkUnreachable | Outcome::Denied => "unreachable",
+            _ => "refused",
+        },
+    );
     let replies: Vec<(usize, &Observation, &ProxyConnect)> = details(seen, subject, |detail| match detail {
         Detail::ProxyConnect(connect) => Some(connect),
         _ => None,
     });
-    let Some((_, observation, reply)) = replies.iter().find(|(_, o, _)| o.outcome.is_ok()).or(replies.last()) else { return };
+    let Some((_, observation, reply)) = replies.iter().find(|(_, o, _)| o.outcome.is_ok()).or(replies.last()) else {
+        return;
+    };
     let word = match (observation.outcome, reply.status) {
         (Outcome::Ok, _) => "ok",
         (_, Some(407)) if reply.credentials_sent => "auth-rejected",
@@ -189,7 +203,8 @@ fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(usize, &Obs
     };
     row.say("proxy.reply", word);
     row.quote("status", reply.status.map(|status| status.to_string()).unwrap_or_default());
-    let headers = reply.headers.iter().filter(|header| ["proxy-authenticate", "x-squid-error"].contains(&header.name.as_str()));
+    let headers =
+        reply.headers.iter().filter(|header| ["proxy-authenticate", "x-squid-error"].contains(&header.name.as_str()));
     let mut said: Vec<String> = headers.map(|header| format!("{}: {}", header.name, header.value)).collect();
     said.extend(reply.quote.as_ref().map(|quote| super::plain(quote)));
     row.quote("quote", said.join("; "));
@@ -335,7 +350,8 @@ fn reply_word(seen: &Seen<'_>, observation: &Observation, exchange: &HttpExchang
         };
         return (word, Mark::Sourced);
     };
-    let headers: String = exchange.headers.iter().map(|header| format!("{}: {}\n", header.name, header.value)).collect();
+    let headers: String =
+        exchange.headers.iter().map(|header| format!("{}: {}\n", header.name, header.value)).collect();
     let text = format!("{status}\n{headers}\n{}", exchange.quote.as_deref().unwrap_or_default());
     if let Some(found) = seen.catalogue.words.translate("pages", &[&status.to_string()], &text) {
         return found;
@@ -383,7 +399,10 @@ fn observed(row: &Row, word: &str) -> String {
     let tcp = || row.account_of("tcp.reach").map(|account| account.observed.clone()).unwrap_or_default();
     match (word, row.word("http.reply"), row.word("tls.handshake")) {
         ("expected", ..) => format!("answers as itself over verified TLS{through}"),
-        ("inspected", ..) => format!("answers{through}, but its certificate was made by {}", row.value("issuer").unwrap_or("a middlebox")),
+        ("inspected", ..) => format!(
+            "answers{through}, but its certificate was made by {}",
+            row.value("issuer").unwrap_or("a middlebox")
+        ),
         ("partly", ..) => tcp(),
         (_, Some(reply), _) if reply != "expected" => {
             let status = row.value("status").map(|status| format!("HTTP {status}: ")).unwrap_or_default();
@@ -392,8 +411,12 @@ fn observed(row: &Row, word: &str) -> String {
         (_, _, Some("verified")) => format!("TLS verified{through}, then nothing"),
         (_, _, Some(handshake)) => format!("TLS handshake{through}: {}{}", handshake.replace('-', " "), error()),
         _ => match (row.word("proxy.reach"), row.word("proxy.reply")) {
-            (Some("ok"), Some(reply)) => format!("the proxy{through} says: {}{}", reply.replace('-', " "), error()).replace(" through", ""),
-            (Some(reach), _) if reach != "ok" => format!("the proxy{through} is {}", reach.replace('-', " ")).replace(" through", ""),
+            (Some("ok"), Some(reply)) => {
+                format!("the proxy{through} says: {}{}", reply.replace('-', " "), error()).replace(" through", "")
+            }
+            (Some(reach), _) if reach != "ok" => {
+                format!("the proxy{through} is {}", reach.replace('-', " ")).replace(" through", "")
+            }
             _ => tcp(),
         },
     }

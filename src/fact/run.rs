@@ -10,20 +10,28 @@ const SKEW: i64 = 120;
 
 pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], token: &Row, machine: &Row) -> Row {
     let mut row = Row::default();
-    let word = |subject: &str, fact: &str| hosts.iter().find(|row| row.subject == subject).and_then(|row| row.word(fact));
-    let reached = |subject: &str| word(subject, "reach.result").map(|word| matches!(word, "expected" | "partly" | "inspected"));
-    row.say("run.entra", match (reached(LOGIN), reached(GRAPH)) {
-        (Some(true), Some(true)) => "both",
-        (Some(false), Some(false)) => "none",
-        (Some(true), Some(false)) | (Some(false), Some(true)) => "one",
-        _ => "undetermined",
-    });
-    row.say("run.session", match word(SERVER, "pg.session") {
-        Some("ready") => "ready",
-        Some(_) => "failed",
-        None if word(SERVER, "pg.token").is_some() || word(SERVER, "pg.asks").is_some() => "failed",
-        None => "not-tried",
-    });
+    let word =
+        |subject: &str, fact: &str| hosts.iter().find(|row| row.subject == subject).and_then(|row| row.word(fact));
+    let reached =
+        |subject: &str| word(subject, "reach.result").map(|word| matches!(word, "expected" | "partly" | "inspected"));
+    row.say(
+        "run.entra",
+        match (reached(LOGIN), reached(GRAPH)) {
+            (Some(true), Some(true)) => "both",
+            (Some(false), Some(false)) => "none",
+            (Some(true), Some(false)) | (Some(false), Some(true)) => "one",
+            _ => "undetermined",
+        },
+    );
+    row.say(
+        "run.session",
+        match word(SERVER, "pg.session") {
+            Some("ready") => "ready",
+            Some(_) => "failed",
+            None if word(SERVER, "pg.token").is_some() || word(SERVER, "pg.asks").is_some() => "failed",
+            None => "not-tried",
+        },
+    );
     let vantage = vantage(seen);
     row.say("run.vantage", vantage);
     let clock = clock(seen);
@@ -31,12 +39,15 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], token: &Row, machine: &Row) -
     if let Some(skew) = clock.1 {
         row.quote("skew", super::span(skew.abs()));
     }
-    row.say("run.topology", match topology(seen, hosts) {
-        Topology::Public => "public",
-        Topology::Vnet => "vnet",
-        Topology::PrivateEndpoint => "private-endpoint",
-        Topology::Unknown => "unknown",
-    });
+    row.say(
+        "run.topology",
+        match topology(seen, hosts) {
+            Topology::Public => "public",
+            Topology::Vnet => "vnet",
+            Topology::PrivateEndpoint => "private-endpoint",
+            Topology::Unknown => "unknown",
+        },
+    );
     if let Some(ground) = seen.machine() {
         let routed = ground.ipv4_source.is_some() || ground.ipv6_source.is_some();
         row.say("run.local-network", if routed { "routed" } else { "no-default-route" });
@@ -49,7 +60,10 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], token: &Row, machine: &Row) -
     row.quote("user", seen.settings.user.clone().unwrap_or_default());
     row.quote("database", &seen.settings.database);
     let server = seen.settings.server.clone().unwrap_or_default();
-    row.quote("server_name", if server.parse::<std::net::IpAddr>().is_ok() { "" } else { server.split('.').next().unwrap_or_default() });
+    row.quote(
+        "server_name",
+        if server.parse::<std::net::IpAddr>().is_ok() { "" } else { server.split('.').next().unwrap_or_default() },
+    );
     row.quote("server", server);
     row.quote("wanted_tenant", seen.settings.tenant.clone().unwrap_or_default());
     row.quote("client_id", seen.settings.client_id.clone().unwrap_or_default());

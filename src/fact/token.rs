@@ -27,16 +27,18 @@ pub(super) fn read(seen: &Seen<'_>) -> Row {
     if let Some((_, observation, reply)) = &metadata {
         reply_facts(seen, &mut row, observation, reply);
     }
-    let source = claims.map_or(if metadata.is_some() { "managed-identity" } else { "none" }, |(_, claims)| {
-        match claims.source.as_str() {
-            "managed-identity" => "managed-identity",
-            "environment" => "environment",
-            _ => "token-file",
-        }
-    });
+    let source =
+        claims.map_or(if metadata.is_some() { "managed-identity" } else { "none" }, |(_, claims)| {
+            match claims.source.as_str() {
+                "managed-identity" => "managed-identity",
+                "environment" => "environment",
+                _ => "token-file",
+            }
+        });
     row.say("token.source", source);
     row.quote("source", told_source(source));
-    let (result, observed) = result(seen, &row, metadata.map(|(_, observation, _)| observation), claims.map(|(_, claims)| claims));
+    let (result, observed) =
+        result(seen, &row, metadata.map(|(_, observation, _)| observation), claims.map(|(_, claims)| claims));
     row.say("token.result", result);
     let evidence = metadata.map(|(index, _, _)| index).into_iter().chain(claims.map(|(index, _)| index)).collect();
     row.account("token.result", observed, evidence);
@@ -82,14 +84,17 @@ fn reply_word(seen: &Seen<'_>, observation: &Observation, reply: &MetadataReply)
     if status == 200 {
         return sourced(if reply.error.is_some() || is_json(reply) { "no-token" } else { "not-metadata" });
     }
-    let from_metadata = reply.error.is_some() || reply.server.as_deref().is_some_and(|server| server.starts_with("IMDS"));
+    let from_metadata =
+        reply.error.is_some() || reply.server.as_deref().is_some_and(|server| server.starts_with("IMDS"));
     let status_text = status.to_string();
     let codes: Vec<&str> = reply.error.iter().map(String::as_str).chain([status_text.as_str()]).collect();
     if !from_metadata && !is_json(reply) {
         return sourced("not-metadata");
     }
     let text = reply.description.as_deref().or(reply.quote.as_deref()).unwrap_or_default();
-    if let Some(found) = seen.catalogue.words.translate("metadata", &codes, text).filter(|(word, _)| *word != "unexpected") {
+    if let Some(found) =
+        seen.catalogue.words.translate("metadata", &codes, text).filter(|(word, _)| *word != "unexpected")
+    {
         return found;
     }
     sourced(match status {
@@ -119,7 +124,10 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
     let Some(asked) = asked else { return ("undetermined", "not asked before the run ended".to_owned()) };
     let reply = row.word("metadata.reply").unwrap_or("undetermined");
     // Nobody named a server, a user or a credential: a machine without managed identity then lacks nothing.
-    let wanted = settings.server.is_some() || settings.user.is_some() || settings.credential != "auto" || settings.client_id.is_some();
+    let wanted = settings.server.is_some()
+        || settings.user.is_some()
+        || settings.credential != "auto"
+        || settings.client_id.is_some();
     if !wanted && matches!(reply, "silent" | "refused" | "unreachable" | "closed") {
         return ("not-asked", "no metadata service here, and nobody asked for a sign-in".to_owned());
     }
@@ -127,19 +135,30 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
     let said = said.map(|text| format!(": {text}")).unwrap_or_default();
     let status = row.value("status").map(|status| format!("HTTP {status}")).unwrap_or_else(|| reply.replace('-', " "));
     match asked.outcome {
-        Outcome::CutShort | Outcome::Panicked => ("undetermined", "the metadata service was not heard before the run ended".to_owned()),
+        Outcome::CutShort | Outcome::Panicked => {
+            ("undetermined", "the metadata service was not heard before the run ended".to_owned())
+        }
         _ => ("failed", format!("metadata service: {status}{said}")),
     }
 }
 
 fn claims_facts(seen: &Seen<'_>, row: &mut Row, index: usize, claims: &Claims) {
-    row.say("token.form", super::vocabulary::fact("token.form").and_then(|fact| fact.words.iter().find(|word| **word == claims.form)).copied().unwrap_or("opaque"));
+    row.say(
+        "token.form",
+        super::vocabulary::fact("token.form")
+            .and_then(|fact| fact.words.iter().find(|word| **word == claims.form))
+            .copied()
+            .unwrap_or("opaque"),
+    );
     row.quote("form", claims.told_form());
-    row.say("token.size", match claims.bytes {
-        0..=POOLER_LIMIT => "small",
-        ..=SERVER_LIMIT => "over-2048",
-        _ => "over-65535",
-    });
+    row.say(
+        "token.size",
+        match claims.bytes {
+            0..=POOLER_LIMIT => "small",
+            ..=SERVER_LIMIT => "over-2048",
+            _ => "over-65535",
+        },
+    );
     if claims.form != "jwt" {
         row.say("claims.result", "bad");
         row.account("claims.result", claims.told_form(), vec![index]);
@@ -160,7 +179,11 @@ fn claims_facts(seen: &Seen<'_>, row: &mut Row, index: usize, claims: &Claims) {
     row.quote("expires", claims.expires.map(super::minute).unwrap_or_default());
     let tenant = match (&seen.settings.tenant, &claims.tenant) {
         (Some(wanted), Some(tenant)) if crate::target::is_guid(wanted) => {
-            if wanted.eq_ignore_ascii_case(tenant) { "expected" } else { "other" }
+            if wanted.eq_ignore_ascii_case(tenant) {
+                "expected"
+            } else {
+                "other"
+            }
         }
         _ => "unchecked",
     };
@@ -176,7 +199,8 @@ fn claims_facts(seen: &Seen<'_>, row: &mut Row, index: usize, claims: &Claims) {
     row.say("token.kind", kind);
     let principal = claims.principal();
     row.quote("principal", &principal);
-    let bad = audience != "postgres" || matches!(validity, Validity::Expired | Validity::NotYetValid) || tenant == "other";
+    let bad =
+        audience != "postgres" || matches!(validity, Validity::Expired | Validity::NotYetValid) || tenant == "other";
     let bad = bad || claims.bytes > SERVER_LIMIT;
     let word = if bad {
         "bad"

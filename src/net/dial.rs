@@ -24,7 +24,8 @@ pub(crate) struct Peer<'a> {
 /// Connects, keeping how it went. `None` when it failed.
 pub(crate) async fn tcp(recorder: &Recorder, peer: &Peer<'_>, patience: Duration) -> Result<TcpStream, Outcome> {
     let detail = TcpConnect { peer: peer.address, dialled: peer.dialled, local: None, proxy: peer.proxy };
-    let mut pending = recorder.begin(peer.subject, format!("TCP to {} ({})", peer.host, peer.address), Detail::TcpConnect(detail));
+    let mut pending =
+        recorder.begin(peer.subject, format!("TCP to {} ({})", peer.host, peer.address), Detail::TcpConnect(detail));
     let result = within(patience, async {
         loop {
             match TcpStream::connect(peer.dialled).await {

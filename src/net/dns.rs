@@ -22,7 +22,14 @@ const CHAIN: usize = 16;
 const ADDRESSES: usize = 64;
 
 /// Asks `nameserver` for `name` and keeps what came back. The addresses are also returned.
-pub(crate) async fn ask(recorder: &Recorder, subject: &str, nameserver: SocketAddr, name: &str, record_type: RecordType, patience: Duration) -> DnsQuery {
+pub(crate) async fn ask(
+    recorder: &Recorder,
+    subject: &str,
+    nameserver: SocketAddr,
+    name: &str,
+    record_type: RecordType,
+    patience: Duration,
+) -> DnsQuery {
     let query = DnsQuery {
         nameserver,
         name: name.to_owned(),
@@ -38,7 +45,8 @@ pub(crate) async fn ask(recorder: &Recorder, subject: &str, nameserver: SocketAd
         soa_zone: None,
         soa_server: None,
     };
-    let mut pending = recorder.begin(subject, format!("{record_type} of {name} at {nameserver}"), Detail::DnsQuery(query.clone()));
+    let mut pending =
+        recorder.begin(subject, format!("{record_type} of {name} at {nameserver}"), Detail::DnsQuery(query.clone()));
     let mut seen = query;
     let mut attempts = 1;
     let result = super::within(patience, converse(&mut seen, record_type, &mut attempts)).await;
@@ -55,7 +63,8 @@ pub(crate) async fn ask(recorder: &Recorder, subject: &str, nameserver: SocketAd
 
 async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u32) -> Result<(), Failed> {
     // Always the whole name, with its final dot: search lists are the system resolver's business.
-    let name = Name::from_ascii(format!("{}.", seen.name.trim_end_matches('.'))).map_err(|error| (Outcome::Other, Some(error.to_string())))?;
+    let name = Name::from_ascii(format!("{}.", seen.name.trim_end_matches('.')))
+        .map_err(|error| (Outcome::Other, Some(error.to_string())))?;
     let mut question = Message::query();
     question.metadata.recursion_desired = true;
     let mut asked = Query::query(name.clone(), record_type);
@@ -65,7 +74,10 @@ async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u
     edns.set_max_payload(1232);
     question.edns = Some(edns);
     let bytes = question.to_vec().map_err(|error| (Outcome::Other, Some(error.to_string())))?;
-    let matches = |answer: &Message| answer.metadata.id == question.metadata.id && (answer.queries.is_empty() || answer.queries.first() == Some(&asked));
+    let matches = |answer: &Message| {
+        answer.metadata.id == question.metadata.id
+            && (answer.queries.is_empty() || answer.queries.first() == Some(&asked))
+    };
 
     let mut answer = over_udp(seen.nameserver, &bytes, &matches, attempts).await?;
     if answer.metadata.truncation {
@@ -77,8 +89,14 @@ async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u
     Ok(())
 }
 
-async fn over_udp(nameserver: SocketAddr, bytes: &[u8], matches: &impl Fn(&Message) -> bool, attempts: &mut u32) -> Result<Message, Failed> {
-    let any: SocketAddr = if nameserver.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+async fn over_udp(
+    nameserver: SocketAddr,
+    bytes: &[u8],
+    matches: &impl Fn(&Message) -> bool,
+    attempts: &mut u32,
+) -> Result<Message, Failed> {
+    let any: SocketAddr =
+        if nameserver.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let mut malformed = None;
     let mut pauses = RESEND.into_iter();
     let mut refusals = 0;
@@ -125,7 +143,11 @@ async fn over_udp(nameserver: SocketAddr, bytes: &[u8], matches: &impl Fn(&Messa
     }
 }
 
-async fn over_tcp(nameserver: SocketAddr, bytes: &[u8], matches: &impl Fn(&Message) -> bool) -> Result<Message, Failed> {
+async fn over_tcp(
+    nameserver: SocketAddr,
+    bytes: &[u8],
+    matches: &impl Fn(&Message) -> bool,
+) -> Result<Message, Failed> {
     let io = |error: io::Error| failed(&error);
     let mut stream = TcpStream::connect(nameserver).await.map_err(io)?;
     let length = u16::try_from(bytes.len()).map_err(|_| (Outcome::Other, None))?;

@@ -19,7 +19,9 @@ pub(crate) async fn getaddrinfo(recorder: &Recorder, subject: &str, name: &str, 
     let asked = name.to_owned();
     let answer = tokio::time::timeout(patience, tokio::task::spawn_blocking(move || lookup(&asked))).await;
     let (outcome, error, detail) = match answer {
-        Ok(Ok(Ok((addresses, canonical_name)))) => (Outcome::Ok, None, SystemLookup { addresses, canonical_name, ..detail }),
+        Ok(Ok(Ok((addresses, canonical_name)))) => {
+            (Outcome::Ok, None, SystemLookup { addresses, canonical_name, ..detail })
+        }
         Ok(Ok(Err((eai, text)))) => (Outcome::Unresolved, Some(text), SystemLookup { eai: Some(eai), ..detail }),
         Ok(Err(join)) => (Outcome::Panicked, Some(join.to_string()), detail),
         Err(_) => (Outcome::Timeout, Some(format!("no answer within {:.1} s", patience.as_secs_f64())), detail),

@@ -16,8 +16,22 @@ const HEAD: usize = 32 * 1024;
 
 /// Header names that say who answered and why; nothing else is kept.
 const KEPT: [&str; 16] = [
-    "server", "via", "content-type", "x-squid-error", "proxy-authenticate", "proxy-agent", "x-cache", "retry-after", "x-ms-request-id", "request-id", "x-ms-ags-diagnostic",
-    "x-bluecoat-via", "x-zscaler-reason", "www-authenticate", "x-azure-ref", "x-iinfo",
+    "server",
+    "via",
+    "content-type",
+    "x-squid-error",
+    "proxy-authenticate",
+    "proxy-agent",
+    "x-cache",
+    "retry-after",
+    "x-ms-request-id",
+    "request-id",
+    "x-ms-ags-diagnostic",
+    "x-bluecoat-via",
+    "x-zscaler-reason",
+    "www-authenticate",
+    "x-azure-ref",
+    "x-iinfo",
 ];
 
 pub(crate) struct Reply {

@@ -43,7 +43,9 @@ pub(crate) async fn request_ssl(stream: &mut tokio::net::TcpStream, patience: Du
         let more = stream.try_read(&mut ahead).unwrap_or(0);
         Ok(match answer {
             // A banner of another protocol may begin with S too: SSH's does.
-            b'S' if more > 0 && ahead[..more].iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => {
+            b'S' if more > 0
+                && ahead[..more].iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) =>
+            {
                 Ssl::NotPostgres(super::quote(&[&[answer], &ahead[..more]].concat()))
             }
             b'S' if more > 0 => Ssl::ExtraBytes,
@@ -112,7 +114,12 @@ impl<S: Stream> Login<S> {
     /// Names the user and reads what the server asks for.
     pub(crate) async fn start(&mut self, user: &str, database: &str) -> Result<Step<Asks>, Failed> {
         let mut request = BytesMut::new();
-        let parameters = [("user", user), ("database", database), ("application_name", "entra-preflight"), ("client_encoding", "UTF8")];
+        let parameters = [
+            ("user", user),
+            ("database", database),
+            ("application_name", "entra-preflight"),
+            ("client_encoding", "UTF8"),
+        ];
         frontend::startup_message(parameters, &mut request).map_err(|error| failed(&error))?;
         let patience = self.patience;
         within(patience, async {
@@ -147,7 +154,15 @@ impl<S: Stream> Login<S> {
                     backend::Message::AuthenticationOk => return Ok(Step::Done(())),
                     backend::Message::ErrorResponse(body) => return Ok(Step::Error(Box::new(server_error(&body)))),
                     backend::Message::NoticeResponse(_) | backend::Message::ParameterStatus(_) => {}
-                    _ => return Err((Outcome::Garbage, Some("the server answered the password with something else than acceptance or an error".to_owned()))),
+                    _ => {
+                        return Err((
+                            Outcome::Garbage,
+                            Some(
+                                "the server answered the password with something else than acceptance or an error"
+                                    .to_owned(),
+                            ),
+                        ));
+                    }
                 }
             }
         })
@@ -165,8 +180,15 @@ impl<S: Stream> Login<S> {
                 match self.next(&mut spent).await? {
                     backend::Message::ReadyForQuery(_) => return Ok(Step::Done(())),
                     backend::Message::ErrorResponse(body) => return Ok(Step::Error(Box::new(server_error(&body)))),
-                    backend::Message::NoticeResponse(_) | backend::Message::ParameterStatus(_) | backend::Message::BackendKeyData(_) => {}
-                    _ => return Err((Outcome::Garbage, Some("an unexpected message before the session was ready".to_owned()))),
+                    backend::Message::NoticeResponse(_)
+                    | backend::Message::ParameterStatus(_)
+                    | backend::Message::BackendKeyData(_) => {}
+                    _ => {
+                        return Err((
+                            Outcome::Garbage,
+                            Some("an unexpected message before the session was ready".to_owned()),
+                        ));
+                    }
                 }
             }
         })
@@ -187,7 +209,9 @@ impl<S: Stream> Login<S> {
                     backend::Message::DataRow(body) if row.is_empty() => row = columns(&body),
                     backend::Message::ReadyForQuery(_) => return Ok(Step::Done(row)),
                     backend::Message::ErrorResponse(body) => return Ok(Step::Error(Box::new(server_error(&body)))),
-                    backend::Message::RowDescription(_) | backend::Message::CommandComplete(_) | backend::Message::DataRow(_) => {}
+                    backend::Message::RowDescription(_)
+                    | backend::Message::CommandComplete(_)
+                    | backend::Message::DataRow(_) => {}
                     backend::Message::NoticeResponse(_) | backend::Message::ParameterStatus(_) => {}
                     _ => return Err((Outcome::Garbage, Some("an unexpected message in answer to a query".to_owned()))),
                 }

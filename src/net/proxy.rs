@@ -15,7 +15,14 @@ const HEAD: usize = 32 * 1024;
 const BODY: usize = 4 * 1024;
 
 /// Asks the proxy for a tunnel; what it answers is kept.
-pub(crate) async fn connect(recorder: &Recorder, subject: &str, mut stream: TcpStream, proxy: &Proxy, destination: &str, patience: Duration) -> Result<TcpStream, Outcome> {
+pub(crate) async fn connect(
+    recorder: &Recorder,
+    subject: &str,
+    mut stream: TcpStream,
+    proxy: &Proxy,
+    destination: &str,
+    patience: Duration,
+) -> Result<TcpStream, Outcome> {
     let authorization = proxy.authorization();
     let detail = ProxyConnect {
         proxy: proxy.shown(),
@@ -26,7 +33,8 @@ pub(crate) async fn connect(recorder: &Recorder, subject: &str, mut stream: TcpS
         headers: Vec::new(),
         quote: None,
     };
-    let mut pending = recorder.begin(subject, format!("CONNECT {destination} at {}", proxy.shown()), Detail::ProxyConnect(detail));
+    let mut pending =
+        recorder.begin(subject, format!("CONNECT {destination} at {}", proxy.shown()), Detail::ProxyConnect(detail));
     let mut request = Zeroizing::new(format!("CONNECT {destination} HTTP/1.1\r\nHost: {destination}\r\n"));
     if let Some(authorization) = &authorization {
         request.push_str("Proxy-Authorization: Basic ");
@@ -51,7 +59,9 @@ pub(crate) async fn connect(recorder: &Recorder, subject: &str, mut stream: TcpS
                 return Ok(stream);
             }
             match head.status {
-                200..300 => (Outcome::Garbage, Some("the proxy sent data of its own before the tunnel was used".to_owned())),
+                200..300 => {
+                    (Outcome::Garbage, Some("the proxy sent data of its own before the tunnel was used".to_owned()))
+                }
                 status => (Outcome::Rejected, Some(format!("HTTP {status} to CONNECT"))),
             }
         }
@@ -74,7 +84,10 @@ async fn read_head(stream: &mut TcpStream) -> Result<Head, Failed> {
             break end;
         }
         if !b"HTTP/".starts_with(&read[..read.len().min(5)]) {
-            return Err((Outcome::Garbage, Some(format!("not an HTTP reply: {:?}", super::quote(&read[..read.len().min(40)])))));
+            return Err((
+                Outcome::Garbage,
+                Some(format!("not an HTTP reply: {:?}", super::quote(&read[..read.len().min(40)]))),
+            ));
         }
         if read.len() > HEAD {
             return Err((Outcome::TooLarge, Some(format!("the reply's head is longer than {HEAD} bytes"))));
@@ -86,13 +99,28 @@ async fn read_head(stream: &mut TcpStream) -> Result<Head, Failed> {
     let head = String::from_utf8_lossy(&read[..end]).into_owned();
     let mut rest = read.split_off(end + 4);
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split_ascii_whitespace().nth(1)).and_then(|code| code.parse::<u16>().ok()).filter(|code| (100..1000).contains(code));
+    let status = lines
+        .next()
+        .and_then(|line| line.split_ascii_whitespace().nth(1))
+        .and_then(|code| code.parse::<u16>().ok())
+        .filter(|code| (100..1000).contains(code));
     let status = status.ok_or_else(|| (Outcome::Garbage, Some("the reply has no status".to_owned())))?;
     let headers = lines
         .filter_map(|line| line.split_once(':'))
         .filter(|(name, _)| {
             let name = name.to_ascii_lowercase();
-            ["server", "via", "proxy-authenticate", "proxy-agent", "x-squid-error", "content-type", "x-cache", "retry-after"].contains(&name.as_str()) || name.starts_with("x-")
+            [
+                "server",
+                "via",
+                "proxy-authenticate",
+                "proxy-agent",
+                "x-squid-error",
+                "content-type",
+                "x-cache",
+                "retry-after",
+            ]
+            .contains(&name.as_str())
+                || name.starts_with("x-")
         })
         .take(20)
         .map(|(name, value)| Setting { name: name.to_ascii_lowercase(), value: super::quote(value.trim().as_bytes()) })

@@ -54,7 +54,14 @@ impl Trust {
         roots.add_parsable_certificates(more.iter().cloned());
         let mut postgres_provider = ring::default_provider();
         postgres_provider.kx_groups.sort_by_key(|group| group.name() != rustls::NamedGroup::secp256r1);
-        (Trust { roots: Arc::new(roots), provider: Arc::new(ring::default_provider()), postgres_provider: Arc::new(postgres_provider) }, notes)
+        (
+            Trust {
+                roots: Arc::new(roots),
+                provider: Arc::new(ring::default_provider()),
+                postgres_provider: Arc::new(postgres_provider),
+            },
+            notes,
+        )
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -95,12 +102,14 @@ pub(crate) async fn handshake<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let detail = TlsHandshake { peer, name: host.to_owned(), version: None, cipher: None, group: None, chain: Vec::new() };
+    let detail =
+        TlsHandshake { peer, name: host.to_owned(), version: None, cipher: None, group: None, chain: Vec::new() };
     let mut pending = recorder.begin(subject, format!("TLS with {host}"), Detail::TlsHandshake(detail));
     let witness = Arc::new(Witness::new(trust));
     let result = within(patience, async {
         let config = trust.config(postgres, &witness).map_err(|error| (Outcome::Other, Some(error.to_string())))?;
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| (Outcome::WrongName, Some(error.to_string())))?;
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|error| (Outcome::WrongName, Some(error.to_string())))?;
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| classify(&error))
     })
     .await;
@@ -109,7 +118,8 @@ where
         if let Ok(stream) = &result {
             let session = stream.get_ref().1;
             detail.version = session.protocol_version().and_then(|version| version.as_str()).map(str::to_owned);
-            detail.cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned);
+            detail.cipher =
+                session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned);
             detail.group = session.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name()));
         }
     }
@@ -142,7 +152,9 @@ fn classify(error: &io::Error) -> Failed {
         },
         rustls::Error::AlertReceived(_) => Outcome::Alert,
         rustls::Error::InvalidMessage(_) => Outcome::Garbage,
-        rustls::Error::PeerIncompatible(_) | rustls::Error::PeerMisbehaved(_) | rustls::Error::InappropriateMessage { .. } => Outcome::Other,
+        rustls::Error::PeerIncompatible(_)
+        | rustls::Error::PeerMisbehaved(_)
+        | rustls::Error::InappropriateMessage { .. } => Outcome::Other,
         _ => Outcome::Other,
     };
     (outcome, Some(tls.to_string()))
@@ -170,7 +182,8 @@ struct Witness {
 impl Witness {
     fn new(trust: &Trust) -> Witness {
         // Without any root there is no verifier, and every chain is refused below.
-        let verifier = WebPkiServerVerifier::builder_with_provider(trust.roots.clone(), trust.provider.clone()).build().ok();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(trust.roots.clone(), trust.provider.clone()).build().ok();
         Witness { verifier, provider: trust.provider.clone(), seen: Mutex::default() }
     }
 
@@ -189,7 +202,8 @@ impl ServerCertVerifier for Witness {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let chain = std::iter::once(end_entity).chain(intermediates).take(CHAIN).map(|der| der.clone().into_owned()).collect();
+        let chain =
+            std::iter::once(end_entity).chain(intermediates).take(CHAIN).map(|der| der.clone().into_owned()).collect();
         *self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = chain;
         match &self.verifier {
             Some(verifier) => verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
@@ -197,11 +211,21 @@ impl ServerCertVerifier for Witness {
         }
     }
 
-    fn verify_tls12_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
-    fn verify_tls13_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
@@ -213,7 +237,13 @@ impl ServerCertVerifier for Witness {
 fn certificate(der: &CertificateDer<'static>) -> Certificate {
     use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
     let Ok((_, parsed)) = X509Certificate::from_der(der) else {
-        return Certificate { subject: "unreadable".to_owned(), issuer: String::new(), names: Vec::new(), not_before: 0, not_after: 0 };
+        return Certificate {
+            subject: "unreadable".to_owned(),
+            issuer: String::new(),
+            names: Vec::new(),
+            not_before: 0,
+            not_after: 0,
+        };
     };
     let names = parsed.subject_alternative_name().ok().flatten().map(|extension| {
         let named = extension.value.general_names.iter().filter_map(|name| match name {
@@ -236,7 +266,8 @@ fn address(bytes: &[u8]) -> String {
     if let Ok(four) = <[u8; 4]>::try_from(bytes) {
         return std::net::Ipv4Addr::from(four).to_string();
     }
-    <[u8; 16]>::try_from(bytes).map_or_else(|_| "unreadable address".to_owned(), |sixteen| std::net::Ipv6Addr::from(sixteen).to_string())
+    <[u8; 16]>::try_from(bytes)
+        .map_or_else(|_| "unreadable address".to_owned(), |sixteen| std::net::Ipv6Addr::from(sixteen).to_string())
 }
 
 /// Failures of reading and writing on a stream that was verified.

@@ -29,7 +29,8 @@ fn pretty(value: &serde_json::Value) -> String {
 }
 
 fn vocabulary_json() -> serde_json::Value {
-    let facts: Vec<_> = FACTS.iter().map(|fact| json!({"fact": fact.name, "says": fact.says, "words": fact.words})).collect();
+    let facts: Vec<_> =
+        FACTS.iter().map(|fact| json!({"fact": fact.name, "says": fact.says, "words": fact.words})).collect();
     let values: Vec<_> = VALUES.iter().map(|(name, says)| json!({"value": name, "says": says})).collect();
     json!({"facts": facts, "values": values})
 }
@@ -73,12 +74,19 @@ fn controls(cause: &Cause) -> Vec<&'static str> {
 fn catalogue_text(catalogue: &Catalogue) -> String {
     let mut text = String::from("Checks\n\n");
     for check in catalogue.chosen(&[], &[]) {
-        let requirement = if check.requirement.is_empty() { String::new() } else { format!("  [{}]", check.requirement.join(", ")) };
+        let requirement =
+            if check.requirement.is_empty() { String::new() } else { format!("  [{}]", check.requirement.join(", ")) };
         let _ = writeln!(text, "  {:18}{}{}", check.id.bold(), check.title, requirement.dimmed());
     }
     text.push_str("\nCauses, with what could be changed\n\n");
     for cause in &catalogue.causes {
-        let _ = writeln!(text, "  {:32}{}  {}", cause.id.bold(), cause.text.title.trim(), format!("[{}]", controls(cause).join(", ")).dimmed());
+        let _ = writeln!(
+            text,
+            "  {:32}{}  {}",
+            cause.id.bold(),
+            cause.text.title.trim(),
+            format!("[{}]", controls(cause).join(", ")).dimmed()
+        );
     }
     text
 }
@@ -101,8 +109,13 @@ pub fn explain(catalogue: &Catalogue, id: &str) -> Result<String, String> {
     }
     let part = id.rsplit(['.', '/']).next().unwrap_or(id);
     let ids = catalogue.checks.iter().map(|check| &check.id).chain(catalogue.causes.iter().map(|cause| &cause.id));
-    let near: Vec<&str> = ids.filter(|known| known.contains(part) || known.starts_with(id)).map(String::as_str).take(8).collect();
-    let near = if near.is_empty() { "`entra-preflight list` names them all".to_owned() } else { format!("near it are: {}", near.join(", ")) };
+    let near: Vec<&str> =
+        ids.filter(|known| known.contains(part) || known.starts_with(id)).map(String::as_str).take(8).collect();
+    let near = if near.is_empty() {
+        "`entra-preflight list` names them all".to_owned()
+    } else {
+        format!("near it are: {}", near.join(", "))
+    };
     Err(format!("`{}` is neither a check nor a cause; {near}", crate::target::clip(id)))
 }
 
@@ -129,7 +142,8 @@ fn explain_check(catalogue: &Catalogue, check: &Check) -> String {
         paragraph(&mut text, "", &row.source);
     }
     let speaks = |cause: &&Cause| {
-        cause.stage == check.stage && cause.text.check.as_ref().is_none_or(|name| check.id.ends_with(&format!(".{name}")))
+        cause.stage == check.stage
+            && cause.text.check.as_ref().is_none_or(|name| check.id.ends_with(&format!(".{name}")))
     };
     let causes: Vec<&str> = catalogue.causes.iter().filter(speaks).map(|cause| cause.id.as_str()).collect();
     if !causes.is_empty() {
@@ -145,12 +159,14 @@ fn explain_cause(cause: &Cause) -> String {
         paragraph(&mut text, if index == 0 { "Looks like" } else { "" }, line);
     }
     paragraph(&mut text, "Means", &it.means);
-    let conditions: Vec<String> = it.when.entries().map(|(fact, words)| format!("{fact} is {}", words.join(" or "))).collect();
+    let conditions: Vec<String> =
+        it.when.entries().map(|(fact, words)| format!("{fact} is {}", words.join(" or "))).collect();
     paragraph(&mut text, "Fires when", &conditions.join("; "));
     paragraph(&mut text, "Change", &controls(cause).join(" or "));
     for candidate in &it.control {
         if let Some(out) = &candidate.out {
-            let facts: Vec<String> = out.entries().map(|(fact, words)| format!("{fact} is {}", words.join(" or "))).collect();
+            let facts: Vec<String> =
+                out.entries().map(|(fact, words)| format!("{fact} is {}", words.join(" or "))).collect();
             paragraph(&mut text, "", &format!("{} is ruled out when {}", candidate.name.name(), facts.join(" and ")));
         }
     }

@@ -37,11 +37,19 @@ impl Outputs {
             let format = match name {
                 "text" => Format::Text,
                 "json" => Format::Json,
-                _ => return Err(format!("--format {}: the choices are {FORMATS}, each as FORMAT or FORMAT=FILE", crate::target::clip(text))),
+                _ => {
+                    return Err(format!(
+                        "--format {}: the choices are {FORMATS}, each as FORMAT or FORMAT=FILE",
+                        crate::target::clip(text)
+                    ));
+                }
             };
             let file = file.map(create).transpose()?;
             if file.is_none() && formats.iter().any(|(_, file)| file.is_none()) {
-                return Err("--format: only one format can go to standard output; give the others a file, as json=FILE".to_owned());
+                return Err(
+                    "--format: only one format can go to standard output; give the others a file, as json=FILE"
+                        .to_owned(),
+                );
             }
             formats.push((format, file));
         }
@@ -74,7 +82,9 @@ impl Outputs {
                         Format::Text => plain(&super::text(report, self.detail, 100)),
                         Format::Json => super::json(report),
                     };
-                    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| format!("{}: {error}", path.display()))
+                    file.write_all(text.as_bytes())
+                        .and_then(|()| file.sync_all())
+                        .map_err(|error| format!("{}: {error}", path.display()))
                 }
                 None => {
                     let mut stdout = anstream::stdout();
@@ -83,7 +93,9 @@ impl Outputs {
                         Format::Json => super::json(report),
                     };
                     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-                        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+                        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                            Err(format!("standard output: {error}"))
+                        }
                         _ => Ok(()),
                     }
                 }

@@ -7,9 +7,7 @@ use owo_colors::{OwoColorize, Style};
 use super::Detail;
 use super::wrap::{cut, visible, wrapped};
 use crate::evidence::Observation;
-use crate::report::{
-    Certainty, CheckResult, CommandKind, Diagnosis, Proven, Report, Severity, Status, Verdict, Where,
-};
+use crate::report::{Certainty, CheckResult, CommandKind, Diagnosis, Proven, Report, Severity, Status, Verdict, Where};
 use crate::stage::Stage;
 
 /// The page. It holds colour codes; whoever prints it strips them where they are not wanted.
@@ -90,7 +88,8 @@ impl Page {
         let from = match (report.vantage.place, azure) {
             (Where::AzureVm, Some(azure)) => {
                 let vm = azure.vm.as_deref().unwrap_or("an Azure VM");
-                let address = azure.private_address.as_deref().map(|address| format!(" ({address})")).unwrap_or_default();
+                let address =
+                    azure.private_address.as_deref().map(|address| format!(" ({address})")).unwrap_or_default();
                 format!("from Azure VM {vm}{address}")
             }
             (Where::Elsewhere, _) => "not from Azure".to_owned(),
@@ -242,19 +241,25 @@ impl Page {
         for line in wrapped(&report.vantage.statement, self.width.saturating_sub(2).max(30)) {
             self.line(&format!("  {}", line.dimmed()));
         }
-        let mut names: Vec<String> = report.suppressed.iter().map(|row| format!("{} (by {})", row.cause, row.by)).collect();
+        let mut names: Vec<String> =
+            report.suppressed.iter().map(|row| format!("{} (by {})", row.cause, row.by)).collect();
         names.dedup();
         if !names.is_empty() {
-            for line in wrapped(&format!("Consequences, not repeated: {}", names.join(", ")), self.width.saturating_sub(2)) {
+            for line in
+                wrapped(&format!("Consequences, not repeated: {}", names.join(", ")), self.width.saturating_sub(2))
+            {
                 self.line(&format!("  {}", line.dimmed()));
             }
         }
         let counts = &report.counts;
         let mut line = String::new();
         let _ = write!(line, "  {} passed", counts.pass);
-        for (count, word) in
-            [(counts.warn, "warned"), (counts.fail, "failed"), (counts.unknown, "undetermined"), (counts.skip, "skipped")]
-        {
+        for (count, word) in [
+            (counts.warn, "warned"),
+            (counts.fail, "failed"),
+            (counts.unknown, "undetermined"),
+            (counts.skip, "skipped"),
+        ] {
             if count > 0 {
                 let _ = write!(line, ", {count} {word}");
             }
@@ -276,11 +281,17 @@ fn said(report: &Report) -> String {
     let signed_in = report.checks.iter().any(|check| check.id == "login.session" && check.status == Status::Pass);
     match report.verdict {
         Verdict::Pass if signed_in => "Entra sign-in works from here.".to_owned(),
-        Verdict::Pass if report.target.server.is_none() => "Everything that was asked for works; no server was named.".to_owned(),
+        Verdict::Pass if report.target.server.is_none() => {
+            "Everything that was asked for works; no server was named.".to_owned()
+        }
         Verdict::Pass => "Everything that was asked for works; no sign-in was tried.".to_owned(),
         Verdict::Unknown => {
-            let open: Vec<&str> =
-                report.checks.iter().filter(|check| check.status == Status::Unknown).map(|check| check.id.as_str()).collect();
+            let open: Vec<&str> = report
+                .checks
+                .iter()
+                .filter(|check| check.status == Status::Unknown)
+                .map(|check| check.id.as_str())
+                .collect();
             format!("Nothing failed, but this could not be determined: {}.", open.join(", "))
         }
         Verdict::Warn => "Everything needed works, with warnings.".to_owned(),
@@ -294,14 +305,23 @@ fn told(observation: &Observation) -> String {
     let inner = detail.as_object().and_then(|members| members.values().next().cloned()).unwrap_or_default();
     let shown: Vec<String> = inner
         .as_object()
-        .map(|members| members.iter().filter(|(_, value)| said_something(value)).map(|(name, value)| pair(name, value)).collect())
+        .map(|members| {
+            members.iter().filter(|(_, value)| said_something(value)).map(|(name, value)| pair(name, value)).collect()
+        })
         .unwrap_or_default();
     let operation = serde_json::to_value(observation.operation).unwrap_or_default();
     let outcome = serde_json::to_value(observation.outcome).unwrap_or_default();
     let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let error = observation.error.as_deref().map(|error| format!(" ({error})")).unwrap_or_default();
-    let attempts = if observation.attempts > 1 { format!(", {} attempts", observation.attempts) } else { String::new() };
-    format!("{}: {}{error}, {} ms{attempts}; {}", word(&operation), word(&outcome), observation.duration_ms, shown.join(", "))
+    let attempts =
+        if observation.attempts > 1 { format!(", {} attempts", observation.attempts) } else { String::new() };
+    format!(
+        "{}: {}{error}, {} ms{attempts}; {}",
+        word(&operation),
+        word(&outcome),
+        observation.duration_ms,
+        shown.join(", ")
+    )
 }
 
 fn said_something(value: &serde_json::Value) -> bool {

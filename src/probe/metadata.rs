@@ -114,7 +114,11 @@ fn fill(reply: &mut MetadataReply, answer: &api::Answer) -> Option<Value> {
 fn document(body: &Value) -> Option<Instance> {
     let compute = body.get("compute")?;
     let text = |value: &Value, pointer: &str| {
-        value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(|text| quote(text.as_bytes()))
+        value
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .map(|text| quote(text.as_bytes()))
     };
     let subnet = |name: &str| text(body, &format!("/network/interface/0/ipv4/subnet/0/{name}"));
     let subnet_prefix = subnet("address").zip(subnet("prefix")).map(|(address, prefix)| format!("{address}/{prefix}"));

@@ -45,7 +45,9 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
     for server in &servers {
         for kind in [RecordType::A, RecordType::AAAA] {
             let (run, subject, name, server) = (run.clone(), subject.clone(), name.clone(), *server);
-            heard.spawn(async move { Heard::Query(dns::ask(&run.recorder, &subject, server, &name, kind, run.patience()).await) });
+            heard.spawn(async move {
+                Heard::Query(dns::ask(&run.recorder, &subject, server, &name, kind, run.patience()).await)
+            });
         }
     }
     if !own {
@@ -115,7 +117,8 @@ impl Answers {
             return None;
         }
         for server in &self.servers {
-            let of = |kind: &str| self.queries.iter().find(|query| query.nameserver == *server && query.record_type == kind);
+            let of =
+                |kind: &str| self.queries.iter().find(|query| query.nameserver == *server && query.record_type == kind);
             match (of("A"), of("AAAA")) {
                 (Some(four), six) if six.is_some() || impatient => {
                     let addresses: Vec<IpAddr> =

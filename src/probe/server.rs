@@ -45,7 +45,12 @@ pub(super) async fn run(run: Arc<Run>) {
 }
 
 /// One address; a connection that was cut is tried once more, for one attempt proves nothing.
-async fn one(run: Arc<Run>, host: String, peer: SocketAddr, dialled: SocketAddr) -> Option<Verified<TlsStream<TcpStream>>> {
+async fn one(
+    run: Arc<Run>,
+    host: String,
+    peer: SocketAddr,
+    dialled: SocketAddr,
+) -> Option<Verified<TlsStream<TcpStream>>> {
     for _ in 0..2 {
         let to = Peer { subject: SERVER, host: &host, address: peer, dialled, proxy: false };
         let stream = dial::tcp(&run.recorder, &to, run.patience()).await.ok()?;
@@ -58,7 +63,12 @@ async fn one(run: Arc<Run>, host: String, peer: SocketAddr, dialled: SocketAddr)
     None
 }
 
-async fn secured(run: &Run, host: &str, peer: SocketAddr, mut stream: TcpStream) -> Result<Verified<TlsStream<TcpStream>>, Outcome> {
+async fn secured(
+    run: &Run,
+    host: &str,
+    peer: SocketAddr,
+    mut stream: TcpStream,
+) -> Result<Verified<TlsStream<TcpStream>>, Outcome> {
     let detail = SslRequest { peer, answer: None, server_error: None };
     let mut pending = run.recorder.begin(SERVER, format!("SSLRequest to {peer}"), Detail::SslRequest(detail));
     let answer = postgres::request_ssl(&mut stream, run.patience()).await;

@@ -1,7 +1,7 @@
 //! Puts together what was judged; computes the verdict, once.
 
 use super::{
-    AzureVm, Counts, CheckResult, Proven, Report, Requirement, SchemaId, Status, TargetSection, Vantage, Verdict, Where,
+    AzureVm, CheckResult, Counts, Proven, Report, Requirement, SchemaId, Status, TargetSection, Vantage, Verdict, Where,
 };
 use crate::catalogue::{Catalogue, Place, RequirementRow, Standing};
 use crate::diagnosis::{Judged, Judgement};
@@ -72,7 +72,9 @@ fn counts(checks: &[CheckResult]) -> Counts {
 fn credential(facts: &Facts) -> String {
     let token = facts.row(crate::verb::TOKEN);
     match token.and_then(|row| row.word("token.source")) {
-        Some("managed-identity") if token.and_then(|row| row.word("token.result")) != Some("not-asked") => "managed-identity",
+        Some("managed-identity") if token.and_then(|row| row.word("token.result")) != Some("not-asked") => {
+            "managed-identity"
+        }
         Some("token-file") => "token-file",
         Some("environment") => "environment",
         _ => "none",

@@ -44,12 +44,8 @@ pub fn saved(path: &Path) -> Result<(Stamp, Vec<Observation>), String> {
     if saved.schema != SCHEMA {
         return Err(format!("{shown} has the schema `{}`; this program reads `{SCHEMA}`", saved.schema));
     }
-    let stamp = Stamp {
-        tool: saved.tool,
-        run_id: saved.run_id,
-        started_at: saved.started_at,
-        duration_ms: saved.duration_ms,
-    };
+    let stamp =
+        Stamp { tool: saved.tool, run_id: saved.run_id, started_at: saved.started_at, duration_ms: saved.duration_ms };
     Ok((stamp, saved.evidence))
 }
 

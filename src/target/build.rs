@@ -47,7 +47,9 @@ impl Target {
             patterns.iter().try_for_each(|pattern| chooses(option, pattern, catalogue))?;
         }
         if catalogue.chosen(&args.only, &args.skip).is_empty() {
-            return Err(Invalid("--only and --skip together leave no check; `entra-preflight list` names them".to_owned()));
+            return Err(Invalid(
+                "--only and --skip together leave no check; `entra-preflight list` names them".to_owned(),
+            ));
         }
         let nameservers = args.nameserver.iter().map(|text| parse_nameserver(text)).collect::<Result<Vec<_>, _>>()?;
         Ok(Target {
@@ -143,12 +145,14 @@ fn token(args: &CheckArgs, credential: Credential) -> Result<Option<GivenToken>,
 
 fn has_jwt_form(text: &str) -> bool {
     let parts: Vec<&str> = text.split('.').collect();
-    let base64url = |part: &&str| part.len() > 1 && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let base64url =
+        |part: &&str| part.len() > 1 && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     parts.len() == 3 && parts.iter().all(base64url) && text.starts_with("ey")
 }
 
 fn token_file(path: &Path) -> Result<Secret, Invalid> {
-    let shown = if path == Path::new("-") { "standard input".to_owned() } else { format!("the token file {}", path.display()) };
+    let shown =
+        if path == Path::new("-") { "standard input".to_owned() } else { format!("the token file {}", path.display()) };
     let mut text = zeroize::Zeroizing::new(Vec::new());
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(TOKEN_FILE + 1).read_to_end(&mut text)
@@ -182,7 +186,11 @@ fn chooses(option: &str, pattern: &str, catalogue: &Catalogue) -> Result<(), Inv
         return Ok(());
     }
     let known: Vec<&str> = catalogue.checks.iter().map(|check| check.id.as_str()).collect();
-    Err(Invalid(format!("{option} {}: no check has this id; the choices are: {} (globs such as 'dns.*' work)", clip(pattern), known.join(", "))))
+    Err(Invalid(format!(
+        "{option} {}: no check has this id; the choices are: {} (globs such as 'dns.*' work)",
+        clip(pattern),
+        known.join(", ")
+    )))
 }
 
 /// The cloud that was named, or the one to which the authority or the server belongs.
@@ -193,14 +201,19 @@ fn cloud(named: Option<&str>, server: Option<&Server>, catalogue: &Catalogue) ->
         }
         let known: Vec<&str> = catalogue.clouds().map(|cloud| cloud.name.as_str()).collect();
         if !name.ends_with(".toml") {
-            return Err(Invalid(format!("--cloud {}: the choices are: {}, or a FILE.toml", clip(name), known.join(", "))));
+            return Err(Invalid(format!(
+                "--cloud {}: the choices are: {}, or a FILE.toml",
+                clip(name),
+                known.join(", ")
+            )));
         }
         let mut text = String::new();
         open(Path::new(name), "--cloud")?
             .take(CLOUD_FILE)
             .read_to_string(&mut text)
             .map_err(|error| Invalid(format!("--cloud {name}: {error}")))?;
-        let mut cloud = Cloud::parse(&text).map_err(|error| Invalid(format!("--cloud {name}: {}", error.trim_end())))?;
+        let mut cloud =
+            Cloud::parse(&text).map_err(|error| Invalid(format!("--cloud {name}: {}", error.trim_end())))?;
         cloud.text = Some(text);
         return Ok(cloud);
     }

@@ -16,20 +16,36 @@ impl FromStr for ConnectTo {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let shape = || format!("`{text}` is not of the form HOST:PORT:ADDR:PORT; ADDR is an IP address (IPv6 in brackets), HOST and PORT may be empty");
+        let shape = || {
+            format!(
+                "`{text}` is not of the form HOST:PORT:ADDR:PORT; ADDR is an IP address (IPv6 in brackets), HOST and PORT may be empty"
+            )
+        };
         let parts = split(text).ok_or_else(shape)?;
         let [host, port, address, to_port] = parts.as_slice() else { return Err(shape()) };
         let number = |part: &str| -> Result<Option<u16>, String> {
             match part {
                 "" => Ok(None),
-                part => part.parse().ok().filter(|port| *port != 0).map(Some).ok_or_else(|| format!("`{part}` in `{text}` is not a port (1 to 65535)")),
+                part => part
+                    .parse()
+                    .ok()
+                    .filter(|port| *port != 0)
+                    .map(Some)
+                    .ok_or_else(|| format!("`{part}` in `{text}` is not a port (1 to 65535)")),
             }
         };
         let address = match address.as_str() {
             "" => None,
-            part => Some(part.parse().map_err(|_| format!("`{part}` in `{text}` is not an IP address (IPv6 in brackets)"))?),
+            part => Some(
+                part.parse().map_err(|_| format!("`{part}` in `{text}` is not an IP address (IPv6 in brackets)"))?,
+            ),
         };
-        Ok(ConnectTo { host: (!host.is_empty()).then(|| host.to_ascii_lowercase()), port: number(port)?, address, to_port: number(to_port)? })
+        Ok(ConnectTo {
+            host: (!host.is_empty()).then(|| host.to_ascii_lowercase()),
+            port: number(port)?,
+            address,
+            to_port: number(to_port)?,
+        })
     }
 }
 
@@ -65,7 +81,9 @@ impl ConnectTo {
 
 /// Where to dial for a host and one of its addresses: the first rule that matches decides, as in curl.
 pub(crate) fn dialled(rules: &[ConnectTo], host: &str, peer: SocketAddr) -> SocketAddr {
-    let of_address = |rule: &&ConnectTo| rule.host.as_ref().is_some_and(|wanted| wanted.parse::<IpAddr>().is_ok_and(|address| address == peer.ip()));
+    let of_address = |rule: &&ConnectTo| {
+        rule.host.as_ref().is_some_and(|wanted| wanted.parse::<IpAddr>().is_ok_and(|address| address == peer.ip()))
+    };
     match rules.iter().find(|rule| rule.matches_port(peer.port()) && (rule.matches_host(host) || of_address(rule))) {
         Some(rule) => SocketAddr::new(rule.address.unwrap_or(peer.ip()), rule.to_port.unwrap_or(peer.port())),
         None => peer,
@@ -107,7 +125,15 @@ mod tests {
 
     #[test]
     fn refuses_other_shapes() {
-        for text in ["", "a:b", "host:443:127.0.0.1", "host:0:127.0.0.1:1", "host:443:name:1", "host:443:127.0.0.1:70000", "h:1:[::1:2"] {
+        for text in [
+            "",
+            "a:b",
+            "host:443:127.0.0.1",
+            "host:0:127.0.0.1:1",
+            "host:443:name:1",
+            "host:443:127.0.0.1:70000",
+            "h:1:[::1:2",
+        ] {
             assert!(text.parse::<ConnectTo>().is_err(), "{text}");
         }
     }

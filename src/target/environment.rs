@@ -20,7 +20,18 @@ pub struct Inherited {
     pub metadata_exempt: bool,
 }
 
-const LIBPQ: [&str; 10] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE", "PGSSLMODE", "PGSSLROOTCERT", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGSERVICE"];
+const LIBPQ: [&str; 10] = [
+    "PGHOST",
+    "PGHOSTADDR",
+    "PGPORT",
+    "PGUSER",
+    "PGDATABASE",
+    "PGSSLMODE",
+    "PGSSLROOTCERT",
+    "PGREQUIREAUTH",
+    "PGCHANNELBINDING",
+    "PGSERVICE",
+];
 /// curl's order: the lower-case spelling first.
 const HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const ALL: [&str; 6] = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
@@ -28,12 +39,16 @@ const ALL: [&str; 6] = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"
 pub fn inherited() -> Inherited {
     let no_proxy = variable("no_proxy").or_else(|| variable("NO_PROXY"));
     Inherited {
-        libpq: LIBPQ.iter().filter_map(|name| Some(Setting { name: (*name).to_owned(), value: variable(name)? })).collect(),
+        libpq: LIBPQ
+            .iter()
+            .filter_map(|name| Some(Setting { name: (*name).to_owned(), value: variable(name)? }))
+            .collect(),
         proxy_variables: ALL
             .iter()
             .filter_map(|name| {
                 let value = variable(name)?;
-                let shown = Proxy::parse(&value, name).map_or_else(|_| "(not an http:// proxy)".to_owned(), |proxy| proxy.shown());
+                let shown = Proxy::parse(&value, name)
+                    .map_or_else(|_| "(not an http:// proxy)".to_owned(), |proxy| proxy.shown());
                 Some(Setting { name: (*name).to_owned(), value: shown })
             })
             .collect(),
@@ -53,7 +68,10 @@ pub fn proxies(option: Option<&str>) -> Result<Proxies, Invalid> {
         Some(url) => Some(Proxy::parse(url, "--proxy").map_err(Invalid)?),
         None => {
             let named = HTTPS.iter().find_map(|name| Some((*name, variable(name)?)));
-            named.map(|(name, url)| Proxy::parse(&url, name)).transpose().map_err(|rule| Invalid(format!("{rule}; correct it, or pass --proxy none to go without")))?
+            named
+                .map(|(name, url)| Proxy::parse(&url, name))
+                .transpose()
+                .map_err(|rule| Invalid(format!("{rule}; correct it, or pass --proxy none to go without")))?
         }
     };
     Ok(Proxies { proxy, no_proxy, by_option: option.is_some() })

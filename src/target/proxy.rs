@@ -25,11 +25,16 @@ impl Proxy {
     pub fn parse(text: &str, variable: &str) -> Result<Proxy, String> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
         if !scheme.eq_ignore_ascii_case("http") {
-            return Err(format!("{variable} names a proxy of the scheme `{}`; only http:// proxies (CONNECT) are supported", safe(scheme)));
+            return Err(format!(
+                "{variable} names a proxy of the scheme `{}`; only http:// proxies (CONNECT) are supported",
+                safe(scheme)
+            ));
         }
         let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let (userinfo, address) = rest.rsplit_once('@').map_or((None, rest), |(userinfo, address)| (Some(userinfo), address));
-        let (host, port) = split_port(address).ok_or_else(|| format!("{variable} does not name a proxy as http://host:port"))?;
+        let (userinfo, address) =
+            rest.rsplit_once('@').map_or((None, rest), |(userinfo, address)| (Some(userinfo), address));
+        let (host, port) =
+            split_port(address).ok_or_else(|| format!("{variable} does not name a proxy as http://host:port"))?;
         if host.is_empty() || host.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
             return Err(format!("{variable} does not name a proxy host; it should read http://host:port"));
         }
@@ -44,7 +49,11 @@ impl Proxy {
     }
 
     pub fn shown(&self) -> String {
-        if self.host.contains(':') { format!("http://[{}]:{}", self.host, self.port) } else { format!("http://{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            format!("http://[{}]:{}", self.host, self.port)
+        } else {
+            format!("http://{}:{}", self.host, self.port)
+        }
     }
 
     pub fn password(&self) -> Option<&Secret> {
@@ -84,7 +93,10 @@ fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let hex = bytes
+            .get(at + 1..at + 3)
+            .and_then(|pair| std::str::from_utf8(pair).ok())
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
         match (bytes[at], hex) {
             (b'%', Some(byte)) => {
                 decoded.push(byte);
@@ -103,17 +115,20 @@ fn percent_decoded(text: &str) -> String {
 pub fn exempt(no_proxy: &str, host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().ok();
-    no_proxy.split([',', ' ']).map(|entry| entry.trim().to_ascii_lowercase()).filter(|entry| !entry.is_empty()).any(|entry| {
-        if entry == "*" {
-            return true;
-        }
-        if let Some(address) = address {
-            let bare = entry.trim_matches(['[', ']']);
-            return bare.parse::<std::net::IpAddr>().is_ok_and(|listed| listed == address) || bare.parse::<IpNet>().is_ok_and(|block| block.contains(&address));
-        }
-        let entry = entry.trim_start_matches('.').trim_end_matches('.').to_owned();
-        host == entry || host.strip_suffix(&entry).is_some_and(|stem| stem.ends_with('.'))
-    })
+    no_proxy.split([',', ' ']).map(|entry| entry.trim().to_ascii_lowercase()).filter(|entry| !entry.is_empty()).any(
+        |entry| {
+            if entry == "*" {
+                return true;
+            }
+            if let Some(address) = address {
+                let bare = entry.trim_matches(['[', ']']);
+                return bare.parse::<std::net::IpAddr>().is_ok_and(|listed| listed == address)
+                    || bare.parse::<IpNet>().is_ok_and(|block| block.contains(&address));
+            }
+            let entry = entry.trim_start_matches('.').trim_end_matches('.').to_owned();
+            host == entry || host.strip_suffix(&entry).is_some_and(|stem| stem.ends_with('.'))
+        },
+    )
 }
 
 /// The proxy settings of a run: one proxy for HTTPS, and who is exempt from it.
@@ -137,9 +152,19 @@ pub struct Route<'a> {
 impl Proxies {
     pub fn route(&self, host: &str) -> Route<'_> {
         match &self.proxy {
-            None => Route { proxy: None, why: if self.by_option { "option" } else { "no-variable" }, variable: if self.by_option { "--proxy none" } else { "" } },
-            Some(_) if self.no_proxy.as_deref().is_some_and(|list| exempt(list, host)) => Route { proxy: None, why: "no-proxy", variable: "NO_PROXY" },
-            Some(proxy) => Route { proxy: Some(proxy), why: if self.by_option { "option" } else { "variable" }, variable: &proxy.variable },
+            None => Route {
+                proxy: None,
+                why: if self.by_option { "option" } else { "no-variable" },
+                variable: if self.by_option { "--proxy none" } else { "" },
+            },
+            Some(_) if self.no_proxy.as_deref().is_some_and(|list| exempt(list, host)) => {
+                Route { proxy: None, why: "no-proxy", variable: "NO_PROXY" }
+            }
+            Some(proxy) => Route {
+                proxy: Some(proxy),
+                why: if self.by_option { "option" } else { "variable" },
+                variable: &proxy.variable,
+            },
         }
     }
 }
