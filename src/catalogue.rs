@@ -6,6 +6,8 @@ use std::path::Path;
 use include_dir::{Dir, include_dir};
 
 use crate::cloud::Cloud;
+use crate::fact::Lore;
+use crate::words::Words;
 
 mod cause;
 mod check;
@@ -16,10 +18,9 @@ mod words;
 
 pub use cause::{Cause, CommandTemplate, Next, Remedy};
 pub use check::{Check, Standing, glob};
-pub use condition::{Mark, When};
+pub use condition::When;
 pub use policy::{ControlRow, Place, RequirementRow, Statement};
 pub(crate) use verify::refines;
-pub use words::Words;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/checks");
 
@@ -31,7 +32,7 @@ pub struct Catalogue {
     pub requirements: Vec<RequirementRow>,
     pub controls: Vec<ControlRow>,
     pub statements: Vec<Statement>,
-    clouds: BTreeMap<String, Cloud>,
+    pub clouds: Vec<Cloud>,
 }
 
 /// One file of the catalogue: where it came from, for messages, and its text.
@@ -58,7 +59,7 @@ impl Catalogue {
             requirements: Vec::new(),
             controls: Vec::new(),
             statements: Vec::new(),
-            clouds: BTreeMap::new(),
+            clouds: Vec::new(),
         };
         for (path, file) in &files {
             catalogue.take(path, file)?;
@@ -74,7 +75,7 @@ impl Catalogue {
             ["requirements"] => self.requirements = policy::requirements(file)?,
             ["controls"] => self.controls = policy::controls(file)?,
             ["vantage"] => self.statements = policy::statements(file)?,
-            ["words", list] => self.words.add(list, file)?,
+            ["words", name] => self.words.insert(name, words::list(file)?),
             ["clouds", name] => {
                 let cloud =
                     Cloud::parse(&file.text).map_err(|error| format!("{}: {}", file.origin, error.trim_end()))?;
@@ -84,7 +85,7 @@ impl Catalogue {
                         file.origin, cloud.name
                     ));
                 }
-                self.clouds.insert((*name).to_owned(), cloud);
+                self.clouds.push(cloud);
             }
             ["causes", stage, name] => self.causes.push(Cause::parse(stage, name, file)?),
             [stage, name] => self.checks.push(Check::parse(stage, name, file)?),
@@ -107,16 +108,17 @@ impl Catalogue {
     }
 
     pub fn cloud(&self, name: &str) -> Option<&Cloud> {
-        self.clouds.get(name)
+        self.clouds.iter().find(|cloud| cloud.name == name)
     }
 
-    pub fn clouds(&self) -> impl Iterator<Item = &Cloud> {
-        self.clouds.values()
+    /// What reading evidence needs to know.
+    pub fn lore(&self) -> Lore<'_> {
+        Lore { words: &self.words, clouds: &self.clouds }
     }
 
     /// The cloud that a server's name or an authority's host belongs to.
     pub fn cloud_of(&self, host: &str) -> Option<&Cloud> {
-        self.clouds().find(|cloud| cloud.has_server(host) || cloud.has_authority(host))
+        self.clouds.iter().find(|cloud| cloud.has_server(host) || cloud.has_authority(host))
     }
 }
 

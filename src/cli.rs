@@ -5,8 +5,14 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::report::Topology;
 use crate::target::connect_to::ConnectTo;
+use crate::terms::Topology;
+
+mod output;
+mod target;
+
+pub use output::Outputs;
+pub use target::target;
 
 #[derive(Parser)]
 #[command(

@@ -5,14 +5,16 @@
 
 use crate::catalogue::Catalogue;
 use crate::fact::Facts;
-use crate::report::{CheckResult, Diagnosis, Severity, Suppressed};
 use crate::stage::Stage;
+use crate::terms::Severity;
 
 mod controls;
 mod finding;
+mod shape;
 mod standing;
 mod told;
 
+pub use shape::{CheckResult, Command, Diagnosis, Remedy, Suppressed};
 pub use standing::Judged;
 pub(crate) use standing::{applies, topology};
 

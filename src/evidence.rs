@@ -17,10 +17,17 @@ pub use recorder::{Pending, Recorder};
 /// The note of a probe whose proxy's own name could not be resolved.
 pub(crate) const PROXY_UNRESOLVED: &str = "the proxy's name cannot be resolved";
 
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    pub name: String,
+    pub version: String,
+}
+
 /// Who looked, and when: what a report says of its run and evidence does not.
 #[derive(Clone, Debug)]
 pub struct Stamp {
-    pub tool: crate::report::Tool,
+    pub tool: Tool,
     pub run_id: String,
     /// RFC 3339.
     pub started_at: String,
@@ -124,7 +131,7 @@ pub struct Settings {
     pub port: u16,
     pub user: Option<String>,
     pub database: String,
-    pub topology: Option<crate::report::Topology>,
+    pub topology: Option<crate::terms::Topology>,
     /// `auto`, or what `--credential` says.
     pub credential: String,
     pub client_id: Option<String>,

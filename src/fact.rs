@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::{Catalogue, Mark};
 use crate::cloud::Cloud;
 use crate::evidence::{Detail, Observation, Settings};
 use crate::failure::Outcome;
 use crate::verb::{GRAPH, LOGIN, SERVER, SUBJECTS};
+use crate::words::{Mark, Words};
 
 mod login;
 mod machine;
@@ -117,15 +117,21 @@ impl Row {
     }
 }
 
+/// What reading needs to know of the world: the word lists and the clouds.
+pub struct Lore<'a> {
+    pub words: &'a Words,
+    pub clouds: &'a [Cloud],
+}
+
 /// Reads the evidence, whatever of it there is.
-pub fn read(evidence: &[Observation], catalogue: &Catalogue) -> Facts {
+pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
     let settings = settings_of(evidence);
     let cloud = match &settings.cloud_text {
         Some(text) => Cloud::parse(text).ok(),
-        None => catalogue.cloud(&settings.cloud).cloned(),
+        None => lore.clouds.iter().find(|cloud| cloud.name == settings.cloud).cloned(),
     };
     let cloud = cloud.unwrap_or_else(|| Cloud::bare(&settings.login_host, &settings.graph_host, &settings.resource));
-    let seen = Seen { evidence, settings: &settings, cloud: &cloud, catalogue };
+    let seen = Seen { evidence, settings: &settings, cloud: &cloud, lore };
 
     let mut hosts = Vec::new();
     for subject in subjects(evidence) {
@@ -158,7 +164,7 @@ struct Seen<'a> {
     evidence: &'a [Observation],
     settings: &'a Settings,
     cloud: &'a Cloud,
-    catalogue: &'a Catalogue,
+    lore: &'a Lore<'a>,
 }
 
 impl Seen<'_> {

@@ -2,12 +2,13 @@
 //!
 //! The map of the house. Data flows one way, and each floor knows only what stands above it here:
 //!
-//! - words: [`stage`], [`failure`], [`secret`], [`cloud`], [`verb`], [`target`] say what there is;
+//! - words: [`stage`], [`failure`], [`secret`], [`cloud`], [`verb`], [`terms`], [`words`], [`prose`], [`target`] say what there is;
 //! - keeping: [`evidence`] holds what was seen;
 //! - looking: `net` and [`probe`] fill it, and give no advice;
 //! - reading: [`fact`] says in words what the evidence shows;
 //! - judging: [`catalogue`] and [`diagnosis`] find causes, and do no I/O;
-//! - telling: [`report`] and [`page`] show what was judged.
+//! - telling: [`report`] and [`page`] show what was judged;
+//! - the door: [`cli`] turns arguments into a target and opens what the pages are written to.
 
 pub mod catalogue;
 pub mod cli;
@@ -24,7 +25,9 @@ pub mod report;
 pub mod secret;
 pub mod stage;
 pub mod target;
+pub mod terms;
 pub mod verb;
+pub mod words;
 
 use catalogue::Catalogue;
 use evidence::{Observation, Recorder, Stamp};
@@ -38,13 +41,15 @@ pub async fn check(
     recorder: &Recorder,
     stop: impl Future<Output = ()>,
 ) -> Report {
-    let stamp = probe::look(target, catalogue, recorder, stop).await;
+    let chosen = catalogue.chosen(&target.only, &target.skip);
+    let asked: Vec<_> = chosen.into_iter().map(|check| (check.probe, check.target.clone())).collect();
+    let stamp = probe::look(target, &asked, recorder, stop).await;
     judge(stamp, recorder.observations(), catalogue)
 }
 
 /// The straight line from evidence to report: no socket, no file, no clock, so a saved report can be judged again.
 pub fn judge(stamp: Stamp, evidence: Vec<Observation>, catalogue: &Catalogue) -> Report {
-    let facts = fact::read(&evidence, catalogue);
+    let facts = fact::read(&evidence, &catalogue.lore());
     let judgement = diagnosis::judge(&facts, catalogue);
     report::assemble(stamp, &facts, judgement, catalogue, evidence)
 }

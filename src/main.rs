@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use clap::Parser;
 use entra_preflight::catalogue::Catalogue;
-use entra_preflight::cli::{CheckArgs, Cli, ColorArg, Command, FailOn, ListFormat};
+use entra_preflight::cli::{CheckArgs, Cli, ColorArg, Command, FailOn, ListFormat, Outputs};
 use entra_preflight::evidence::Recorder;
-use entra_preflight::page::{Outputs, live};
-use entra_preflight::report::{Report, Verdict};
-use entra_preflight::target::Target;
-use entra_preflight::{page, report};
+use entra_preflight::page::live;
+use entra_preflight::report::Report;
+use entra_preflight::terms::Verdict;
+use entra_preflight::{cli, page, report};
 
 /// Bad usage or bad input: nothing was probed.
 const USAGE: u8 = 2;
@@ -91,7 +91,7 @@ fn check(args: CheckArgs) -> Result<u8, String> {
     let catalogue = Catalogue::load(&args.common.checks)?;
     let fail_on = args.fail_on;
     let outputs = Outputs::open(&args.output)?;
-    let target = Target::build(args, &catalogue).map_err(|error| error.to_string())?;
+    let target = cli::target(args, &catalogue).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -2,12 +2,10 @@
 
 mod catalogue;
 pub mod live;
-mod output;
 mod text;
 mod wrap;
 
 pub use catalogue::{explain, list};
-pub use output::Outputs;
 pub use text::text;
 pub use wrap::visible;
 

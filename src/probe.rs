@@ -8,11 +8,9 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 
-use crate::catalogue::Catalogue;
-use crate::evidence::{Detail, ProbeNote, Recorder, RouteChosen, Settings, Stamp};
+use crate::evidence::{Detail, ProbeNote, Recorder, RouteChosen, Settings, Stamp, Tool};
 use crate::failure::Outcome;
 use crate::net::tls::Trust;
-use crate::report::Tool;
 use crate::target::{Credential, Target};
 use crate::verb::{GRAPH, LOGIN, SERVER, TOKEN, Verb, own_host};
 
@@ -100,7 +98,7 @@ impl Run {
 /// Asks everything that the chosen checks need; ends when all is asked, at the deadline, or when `stop` ends.
 pub async fn look(
     mut target: Target,
-    catalogue: &Catalogue,
+    asked: &[(Verb, String)],
     recorder: &Recorder,
     stop: impl Future<Output = ()>,
 ) -> Stamp {
@@ -109,7 +107,7 @@ pub async fn look(
     if target.nameservers.is_none() {
         (target.system_nameservers, target.resolver_notes) = crate::net::host::nameservers();
     }
-    let jobs = jobs(&target, catalogue);
+    let jobs = jobs(&target, asked);
     for secret in target.secrets() {
         recorder.protect(secret);
     }
@@ -185,7 +183,7 @@ async fn one(run: Arc<Run>, verb: Verb, subject: String) {
 }
 
 /// The probes of the chosen checks and what those stand on, each once.
-fn jobs(target: &Target, catalogue: &Catalogue) -> Vec<(Verb, String)> {
+fn jobs(target: &Target, asked: &[(Verb, String)]) -> Vec<(Verb, String)> {
     let mut jobs: Vec<(Verb, String)> = Vec::new();
     let mut add = |verb: Verb, subject: &str| {
         let job = (verb, subject.to_owned());
@@ -195,13 +193,12 @@ fn jobs(target: &Target, catalogue: &Catalogue) -> Vec<(Verb, String)> {
     };
     // This machine's ground truth is needed to read any other evidence.
     add(Verb::Machine, crate::verb::MACHINE);
-    for check in catalogue.chosen(&target.only, &target.skip) {
-        let Some(verb) = Verb::named(&check.probe) else { continue };
+    for (verb, subject) in asked {
         match verb {
             Verb::Nameservers => [LOGIN, GRAPH, SERVER].into_iter().for_each(|name| add(Verb::Resolve, name)),
             Verb::Reach => {
-                add(Verb::Resolve, &check.target);
-                add(Verb::Reach, &check.target);
+                add(Verb::Resolve, subject);
+                add(Verb::Reach, subject);
             }
             Verb::Server => {
                 add(Verb::Resolve, SERVER);
@@ -213,7 +210,7 @@ fn jobs(target: &Target, catalogue: &Catalogue) -> Vec<(Verb, String)> {
                 add(Verb::Token, TOKEN);
                 add(Verb::Login, SERVER);
             }
-            _ => add(verb, &check.target),
+            other => add(*other, subject),
         }
     }
     jobs

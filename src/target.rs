@@ -1,6 +1,5 @@
 //! What a run is asked to do: options and environment, validated, before anything is contacted.
 
-mod build;
 pub mod connect_to;
 pub mod environment;
 pub mod proxy;
@@ -11,13 +10,13 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 
 use crate::cloud::Cloud;
-use crate::report::Topology;
 use crate::secret::Secret;
+use crate::terms::Topology;
 use connect_to::ConnectTo;
 use proxy::Proxies;
 
-const TIMEOUT: Duration = Duration::from_secs(5);
-const DEADLINE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 pub const METADATA: &str = "http://169.254.169.254";
 
 /// Everything that probes need to know.

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 
 use super::File;
-use super::condition::{Mark, When};
-use crate::report::{CommandKind, Control, Language};
+use super::condition::When;
 use crate::stage::Stage;
+use crate::terms::{CommandKind, Control, Language};
+use crate::words::Mark;
 
 #[derive(Clone, Debug)]
 pub struct Cause {

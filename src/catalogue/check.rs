@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::File;
 use crate::stage::Stage;
+use crate::verb::Verb;
 
 #[derive(Clone, Debug)]
 pub struct Check {
@@ -11,7 +12,7 @@ pub struct Check {
     pub stage: Stage,
     pub title: String,
     pub why: String,
-    pub probe: String,
+    pub probe: Verb,
     pub target: String,
     /// Ids of Microsoft's requirements that it stands for.
     pub requirement: Vec<String>,
@@ -83,7 +84,7 @@ impl Check {
             stage: stage_of,
             title: written.title,
             why: written.why,
-            probe: written.probe,
+            probe: super::verify::verb(&written.probe, file)?,
             target: written.target,
             requirement,
             needs: written.needs,

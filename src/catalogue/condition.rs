@@ -1,27 +1,10 @@
-//! Conditions: a conjunction of "this fact is one of these words", and how well a row is known.
+//! Conditions: a conjunction of "this fact is one of these words".
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use crate::fact::Row;
-
-/// How well something is known. Ordered from the weakest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub enum Mark {
-    /// Looked for and not found.
-    #[serde(rename = "U")]
-    Unknown,
-    /// From memory.
-    #[serde(rename = "M")]
-    Memory,
-    /// Inferred from sourced facts.
-    #[serde(rename = "I")]
-    Inferred,
-    /// A source says so.
-    #[serde(rename = "S")]
-    Sourced,
-}
 
 /// All of these facts must have been said, each as one of its words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

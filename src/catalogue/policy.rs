@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::File;
 use super::condition::When;
-use crate::report::{Control, Topology};
+use crate::terms::{Control, Topology};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

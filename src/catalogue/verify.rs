@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Catalogue, Cause, File, When};
 use crate::fact::vocabulary::{self, Fact};
-use crate::report::Control;
 use crate::stage::Stage;
+use crate::terms::Control;
 use crate::verb::{self, Verb};
 
 pub(super) fn stage(name: &str, file: &File) -> Result<Stage, String> {
@@ -33,6 +33,13 @@ pub(super) fn word(fact: &'static Fact, name: &str, file: &File) -> Result<&'sta
             fact.name,
             fact.words.join(", ")
         )
+    })
+}
+
+pub(super) fn verb(name: &str, file: &File) -> Result<Verb, String> {
+    Verb::named(name).ok_or_else(|| {
+        let known: Vec<&str> = Verb::ALL.iter().map(|verb| verb.name()).collect();
+        format!("{}: `{name}` is not a probe; the choices are: {}", file.place(name), known.join(", "))
     })
 }
 
@@ -99,11 +106,6 @@ fn checks<'a>(catalogue: &Catalogue, file: &impl Fn(&str) -> &'a File) -> Result
             word(decides, name, file)?;
         }
         prose(&check.title, file)?;
-        if Verb::named(&check.probe).is_none() {
-            let known: Vec<&str> = Verb::ALL.iter().map(|verb| verb.name()).collect();
-            let place = file.place(&check.probe);
-            return Err(format!("{place}: `{}` is not a probe; the choices are: {}", check.probe, known.join(", ")));
-        }
         if !verb::SUBJECTS.contains(&check.target.as_str()) {
             verb::own_host(&check.target).map_err(|rule| format!("{}: {rule}", file.place(&check.target)))?;
         }

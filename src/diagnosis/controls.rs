@@ -1,9 +1,10 @@
 //! What could be changed: a cause's candidates less those that the facts exclude, and how sure that makes us.
 
 use super::finding::Finding;
-use crate::catalogue::{Catalogue, Cause, Mark, Next};
+use crate::catalogue::{Catalogue, Cause, Next};
 use crate::fact::Row;
-use crate::report::{Certainty, Control};
+use crate::terms::{Certainty, Control};
+use crate::words::Mark;
 
 /// Words of attempts that did not agree: nothing is certain on them.
 const DISAGREEING: [&str; 1] = ["mixed"];

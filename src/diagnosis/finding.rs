@@ -3,8 +3,8 @@
 use super::Judged;
 use crate::catalogue::{Catalogue, Cause, Standing, refines};
 use crate::fact::{Facts, Row};
-use crate::report::{Severity, Status};
 use crate::stage::Stage;
+use crate::terms::{Severity, Status};
 use crate::verb::NAMESERVERS;
 
 /// A cause that holds for a subject and explains some of its checks.

@@ -2,8 +2,8 @@
 
 use crate::catalogue::{Catalogue, Check, Standing};
 use crate::fact::{Facts, Row};
-use crate::report::{Status, Topology};
 use crate::stage::Stage;
+use crate::terms::{Status, Topology};
 use crate::verb::{NAMESERVERS, SERVER};
 
 /// A check with its status and why.

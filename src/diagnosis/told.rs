@@ -1,11 +1,11 @@
 //! Findings in prose: merged over their subjects, with values filled in and commands made safe to paste.
 
-use super::Judged;
 use super::controls::{self, Ruling};
 use super::finding::Finding;
+use super::{Command, Diagnosis, Judged, Remedy};
 use crate::catalogue::{Catalogue, CommandTemplate, Remedy as RemedyText};
 use crate::fact::{Facts, Row};
-use crate::report::{Certainty, Command, Control, Diagnosis, Language, Remedy, Severity, Status};
+use crate::terms::{Certainty, Control, Language, Severity, Status};
 
 pub(super) fn all(
     facts: &Facts,

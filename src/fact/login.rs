@@ -1,10 +1,10 @@
 //! The server and the sign-in, stage by stage.
 
 use super::{Row, Seen};
-use crate::catalogue::Mark;
 use crate::evidence::{Detail, ServerError};
 use crate::failure::Outcome;
 use crate::verb::SERVER;
+use crate::words::Mark;
 
 pub(super) fn read(seen: &Seen<'_>, row: Option<&mut Row>) {
     let (Some(row), Some(server)) = (row, &seen.settings.server) else { return };
@@ -17,7 +17,7 @@ pub(super) fn read(seen: &Seen<'_>, row: Option<&mut Row>) {
 
 fn form(seen: &Seen<'_>, row: &mut Row, server: &str) {
     let suffix_of_other =
-        || seen.catalogue.clouds().any(|cloud| cloud.name != seen.cloud.name && cloud.has_server(server));
+        || seen.lore.clouds.iter().any(|cloud| cloud.name != seen.cloud.name && cloud.has_server(server));
     row.say(
         "server.form",
         if server.parse::<std::net::IpAddr>().is_ok() {
@@ -95,7 +95,7 @@ pub(super) fn ssl_observed(row: &Row) -> String {
 
 fn told_error(seen: &Seen<'_>, row: &mut Row, error: &ServerError, stage: &str) {
     let (word, mark) = seen
-        .catalogue
+        .lore
         .words
         .translate("postgres", &[&error.sqlstate], &error.message)
         .unwrap_or(("unrecognised", Mark::Unknown));

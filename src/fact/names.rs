@@ -306,7 +306,7 @@ fn together(seen: &Seen<'_>, answers: &[&Answer<'_>]) -> &'static str {
 }
 
 fn private_endpoint(seen: &Seen<'_>, row: &mut Row, result: &str) {
-    let asked = seen.settings.topology == Some(crate::report::Topology::PrivateEndpoint);
+    let asked = seen.settings.topology == Some(crate::terms::Topology::PrivateEndpoint);
     let (word, observed) = match result {
         _ if !asked => ("not-asked", "not asked for: --topology private-endpoint would"),
         "private" => ("reached", "a private address"),

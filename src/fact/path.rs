@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use super::{Row, Seen, listed};
-use crate::catalogue::Mark;
 use crate::evidence::{Certificate, Detail, HttpExchange, Observation, ProxyConnect, TcpConnect, TlsHandshake};
 use crate::failure::Outcome;
 use crate::verb::SERVER;
+use crate::words::Mark;
 
 pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     let subject = row.subject.clone();
@@ -268,7 +268,7 @@ fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'static str> {
 
 fn issuer(seen: &Seen<'_>, chain: &[Certificate]) -> (&'static str, Mark) {
     let issuers: Vec<&str> = chain.iter().map(|certificate| certificate.issuer.as_str()).collect();
-    seen.catalogue.words.translate("issuers", &[], &issuers.join("\n")).unwrap_or(("unknown", Mark::Unknown))
+    seen.lore.words.translate("issuers", &[], &issuers.join("\n")).unwrap_or(("unknown", Mark::Unknown))
 }
 
 /// `CN=…` of a distinguished name, or all of it.
@@ -353,7 +353,7 @@ fn reply_word(seen: &Seen<'_>, observation: &Observation, exchange: &HttpExchang
     let headers: String =
         exchange.headers.iter().map(|header| format!("{}: {}\n", header.name, header.value)).collect();
     let text = format!("{status}\n{headers}\n{}", exchange.quote.as_deref().unwrap_or_default());
-    if let Some(found) = seen.catalogue.words.translate("pages", &[&status.to_string()], &text) {
+    if let Some(found) = seen.lore.words.translate("pages", &[&status.to_string()], &text) {
         return found;
     }
     let html = exchange.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"));

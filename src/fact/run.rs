@@ -2,7 +2,7 @@
 
 use super::{Row, Seen};
 use crate::evidence::{Detail, skew};
-use crate::report::Topology;
+use crate::terms::Topology;
 use crate::verb::{GRAPH, LOGIN, SERVER};
 
 /// A clock that is off by more than this is told; Kerberos and tokens tolerate five minutes.

@@ -1,10 +1,10 @@
 //! The token: what the metadata service answered, and what the token says of itself.
 
 use super::{Row, Seen};
-use crate::catalogue::Mark;
 use crate::evidence::{Claims, Detail, MetadataReply, Observation, Validity, skew};
 use crate::failure::Outcome;
 use crate::verb::TOKEN;
+use crate::words::Mark;
 
 /// PgBouncer before July 2026 has room for no more (MAX_PASSWORD, change 91d0bb1f).
 const POOLER_LIMIT: usize = 2048;
@@ -92,9 +92,7 @@ fn reply_word(seen: &Seen<'_>, observation: &Observation, reply: &MetadataReply)
         return sourced("not-metadata");
     }
     let text = reply.description.as_deref().or(reply.quote.as_deref()).unwrap_or_default();
-    if let Some(found) =
-        seen.catalogue.words.translate("metadata", &codes, text).filter(|(word, _)| *word != "unexpected")
-    {
+    if let Some(found) = seen.lore.words.translate("metadata", &codes, text).filter(|(word, _)| *word != "unexpected") {
         return found;
     }
     sourced(match status {

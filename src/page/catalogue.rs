@@ -6,9 +6,10 @@ use owo_colors::OwoColorize;
 use serde_json::json;
 
 use super::wrap::wrapped;
-use crate::catalogue::{Catalogue, Cause, Check, Mark};
+use crate::catalogue::{Catalogue, Cause, Check};
 use crate::fact::vocabulary::{FACTS, VALUES};
-use crate::report::CommandKind;
+use crate::terms::CommandKind;
+use crate::words::Mark;
 
 const WIDTH: usize = 100;
 
@@ -57,7 +58,7 @@ fn catalogue_json(catalogue: &Catalogue) -> serde_json::Value {
     let checks: Vec<_> = catalogue
         .chosen(&[], &[])
         .into_iter()
-        .map(|check| json!({"id": check.id, "title": check.title, "requirement": check.requirement, "needs": check.needs, "probe": check.probe, "target": check.target}))
+        .map(|check| json!({"id": check.id, "title": check.title, "requirement": check.requirement, "needs": check.needs, "probe": check.probe.name(), "target": check.target}))
         .collect();
     let causes: Vec<_> = catalogue
         .causes
@@ -129,7 +130,11 @@ fn paragraph(text: &mut String, label: &str, prose: &str) {
 fn explain_check(catalogue: &Catalogue, check: &Check) -> String {
     let mut text = format!("{}  {}\n\n", check.id.bold(), check.title);
     paragraph(&mut text, "Why", &check.why);
-    paragraph(&mut text, "Asks", &format!("{} of {}; decided by the fact {}", check.probe, check.target, check.result));
+    paragraph(
+        &mut text,
+        "Asks",
+        &format!("{} of {}; decided by the fact {}", check.probe.name(), check.target, check.result),
+    );
     paragraph(&mut text, "Passes on", &check.pass.join(", "));
     if !check.warn.is_empty() {
         paragraph(&mut text, "Warns on", &check.warn.join(", "));

@@ -6,9 +6,11 @@ use owo_colors::{OwoColorize, Style};
 
 use super::Detail;
 use super::wrap::{cut, visible, wrapped};
+use crate::diagnosis::{CheckResult, Diagnosis};
 use crate::evidence::Observation;
-use crate::report::{Certainty, CheckResult, CommandKind, Diagnosis, Proven, Report, Severity, Status, Verdict, Where};
+use crate::report::Report;
 use crate::stage::Stage;
+use crate::terms::{Certainty, CommandKind, Proven, Severity, Status, Verdict, Where};
 
 /// The page. It holds colour codes; whoever prints it strips them where they are not wanted.
 pub fn text(report: &Report, detail: Detail, width: usize) -> String {

@@ -1,12 +1,11 @@
 //! Puts together what was judged; computes the verdict, once.
 
-use super::{
-    AzureVm, CheckResult, Counts, Proven, Report, Requirement, SchemaId, Status, TargetSection, Vantage, Verdict, Where,
-};
+use super::{AzureVm, Counts, Report, Requirement, SchemaId, TargetSection, Vantage};
 use crate::catalogue::{Catalogue, Place, RequirementRow, Standing};
-use crate::diagnosis::{Judged, Judgement};
+use crate::diagnosis::{CheckResult, Judged, Judgement};
 use crate::evidence::{Detail, Instance, Observation, Stamp};
 use crate::fact::{Facts, Row};
+use crate::terms::{Proven, Status, Topology, Verdict, Where};
 use crate::verb::LOGIN;
 
 pub fn assemble(
@@ -82,7 +81,7 @@ fn credential(facts: &Facts) -> String {
     .to_owned()
 }
 
-fn requirement(row: &RequirementRow, facts: &Facts, checks: &[Judged<'_>], topology: super::Topology) -> Requirement {
+fn requirement(row: &RequirementRow, facts: &Facts, checks: &[Judged<'_>], topology: Topology) -> Requirement {
     let speaks = |judged: &&Judged<'_>| {
         let subject = facts.row(&judged.check.target);
         judged.check.requirement.contains(&row.id)

@@ -7,75 +7,74 @@ use std::path::Path;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::environment::{self, variable};
-use super::{Credential, GivenToken, Invalid, METADATA, Server, Target, clip, parse_nameserver, parse_server};
+use super::{CheckArgs, CredentialArg};
 use crate::catalogue::Catalogue;
-use crate::cli::{CheckArgs, CredentialArg};
 use crate::cloud::Cloud;
 use crate::secret::Secret;
+use crate::target::environment::{self, variable};
+use crate::target::{
+    Credential, DEADLINE, GivenToken, Invalid, METADATA, Server, TIMEOUT, Target, clip, is_guid, is_tenant,
+    parse_nameserver, parse_port, parse_server,
+};
 
 /// Longer than any token by far; a larger file is a mistake.
 const TOKEN_FILE: u64 = 1024 * 1024;
 const PEM_FILE: u64 = 16 * 1024 * 1024;
 const CLOUD_FILE: u64 = 1024 * 1024;
 
-impl Target {
-    /// Validates what `check` was given.
-    ///
-    /// # Errors
-    /// One sentence: what was given, the rule, and the way out.
-    pub fn build(args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Invalid> {
-        let server = server(&args)?;
-        for (what, value, longest) in [("--user", &args.user, 1024), ("--database", &args.database, 1024)] {
-            name(what, value.as_deref(), longest)?;
-        }
-        let credential = credential(&args)?;
-        let token = token(&args, credential)?;
-        if let Some(client_id) = args.client_id.as_deref().filter(|id| !super::is_guid(id)) {
-            return Err(Invalid(format!(
-                "the client id `{}` is not a GUID; --client-id (AZURE_CLIENT_ID) takes the application id of the identity",
-                clip(client_id)
-            )));
-        }
-        if let Some(tenant) = args.tenant.as_deref().filter(|tenant| !super::is_tenant(tenant)) {
-            return Err(Invalid(format!(
-                "the tenant `{}` is neither a GUID nor a domain; --tenant (AZURE_TENANT_ID) takes one of these",
-                clip(tenant)
-            )));
-        }
-        for (option, patterns) in [("--only", &args.only), ("--skip", &args.skip)] {
-            patterns.iter().try_for_each(|pattern| chooses(option, pattern, catalogue))?;
-        }
-        if catalogue.chosen(&args.only, &args.skip).is_empty() {
-            return Err(Invalid(
-                "--only and --skip together leave no check; `entra-preflight list` names them".to_owned(),
-            ));
-        }
-        let nameservers = args.nameserver.iter().map(|text| parse_nameserver(text)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Target {
-            cloud: cloud(args.cloud.as_deref(), server.as_ref(), catalogue)?,
-            user: args.user,
-            database: args.database.unwrap_or_else(|| "postgres".to_owned()),
-            topology: args.topology.topology(),
-            credential,
-            token,
-            client_id: args.client_id,
-            tenant: args.tenant,
-            nameservers: (!nameservers.is_empty()).then_some(nameservers),
-            connect_to: args.connect_to,
-            proxies: environment::proxies(args.proxy.as_deref())?,
-            roots: roots(args.ca_file.as_deref())?,
-            metadata: metadata()?,
-            timeout: args.timeout.unwrap_or(super::TIMEOUT),
-            deadline: args.deadline.unwrap_or(super::DEADLINE),
-            only: args.only,
-            skip: args.skip,
-            inherited: environment::inherited(),
-            system_nameservers: Vec::new(),
-            resolver_notes: Vec::new(),
-            server,
-        })
+/// Validates what `check` was given.
+///
+/// # Errors
+/// One sentence: what was given, the rule, and the way out.
+pub fn target(args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Invalid> {
+    let server = server(&args)?;
+    for (what, value, longest) in [("--user", &args.user, 1024), ("--database", &args.database, 1024)] {
+        name(what, value.as_deref(), longest)?;
     }
+    let credential = credential(&args)?;
+    let token = token(&args, credential)?;
+    if let Some(client_id) = args.client_id.as_deref().filter(|id| !is_guid(id)) {
+        return Err(Invalid(format!(
+            "the client id `{}` is not a GUID; --client-id (AZURE_CLIENT_ID) takes the application id of the identity",
+            clip(client_id)
+        )));
+    }
+    if let Some(tenant) = args.tenant.as_deref().filter(|tenant| !is_tenant(tenant)) {
+        return Err(Invalid(format!(
+            "the tenant `{}` is neither a GUID nor a domain; --tenant (AZURE_TENANT_ID) takes one of these",
+            clip(tenant)
+        )));
+    }
+    for (option, patterns) in [("--only", &args.only), ("--skip", &args.skip)] {
+        patterns.iter().try_for_each(|pattern| chooses(option, pattern, catalogue))?;
+    }
+    if catalogue.chosen(&args.only, &args.skip).is_empty() {
+        return Err(Invalid("--only and --skip together leave no check; `entra-preflight list` names them".to_owned()));
+    }
+    let nameservers = args.nameserver.iter().map(|text| parse_nameserver(text)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Target {
+        cloud: cloud(args.cloud.as_deref(), server.as_ref(), catalogue)?,
+        user: args.user,
+        database: args.database.unwrap_or_else(|| "postgres".to_owned()),
+        topology: args.topology.topology(),
+        credential,
+        token,
+        client_id: args.client_id,
+        tenant: args.tenant,
+        nameservers: (!nameservers.is_empty()).then_some(nameservers),
+        connect_to: args.connect_to,
+        proxies: environment::proxies(args.proxy.as_deref())?,
+        roots: roots(args.ca_file.as_deref())?,
+        metadata: metadata()?,
+        timeout: args.timeout.unwrap_or(TIMEOUT),
+        deadline: args.deadline.unwrap_or(DEADLINE),
+        only: args.only,
+        skip: args.skip,
+        inherited: environment::inherited(),
+        system_nameservers: Vec::new(),
+        resolver_notes: Vec::new(),
+        server,
+    })
 }
 
 fn server(args: &CheckArgs) -> Result<Option<Server>, Invalid> {
@@ -86,7 +85,7 @@ fn server(args: &CheckArgs) -> Result<Option<Server>, Invalid> {
         return Ok(None);
     }
     let port = match variable("PGPORT") {
-        Some(port) => super::parse_port(&port, "PGPORT")?,
+        Some(port) => parse_port(&port, "PGPORT")?,
         None => 5432,
     };
     parse_server(text, port).map(Some)
@@ -199,7 +198,7 @@ fn cloud(named: Option<&str>, server: Option<&Server>, catalogue: &Catalogue) ->
         if let Some(cloud) = catalogue.cloud(name) {
             return Ok(cloud.clone());
         }
-        let known: Vec<&str> = catalogue.clouds().map(|cloud| cloud.name.as_str()).collect();
+        let known: Vec<&str> = catalogue.clouds.iter().map(|cloud| cloud.name.as_str()).collect();
         if !name.ends_with(".toml") {
             return Err(Invalid(format!(
                 "--cloud {}: the choices are: {}, or a FILE.toml",
@@ -219,7 +218,7 @@ fn cloud(named: Option<&str>, server: Option<&Server>, catalogue: &Catalogue) ->
     }
     if let Some(authority) = variable("AZURE_AUTHORITY_HOST") {
         let host = authority.trim_start_matches("https://").split('/').next().unwrap_or_default().to_ascii_lowercase();
-        let known: Vec<&str> = catalogue.clouds().map(|cloud| cloud.login_host.as_str()).collect();
+        let known: Vec<&str> = catalogue.clouds.iter().map(|cloud| cloud.login_host.as_str()).collect();
         return catalogue.cloud_of(&host).cloned().ok_or_else(|| {
             Invalid(format!(
                 "AZURE_AUTHORITY_HOST `{}` is of no known cloud ({}); describe its cloud with --cloud FILE.toml",

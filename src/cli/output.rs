@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use super::Detail;
-use crate::cli::OutputArgs;
+use super::OutputArgs;
+use crate::page::{self, Detail};
 use crate::report::Report;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,8 +79,8 @@ impl Outputs {
             let written = match file {
                 Some((path, mut file)) => {
                     let text = match format {
-                        Format::Text => plain(&super::text(report, self.detail, 100)),
-                        Format::Json => super::json(report),
+                        Format::Text => plain(&page::text(report, self.detail, 100)),
+                        Format::Json => page::json(report),
                     };
                     file.write_all(text.as_bytes())
                         .and_then(|()| file.sync_all())
@@ -89,8 +89,8 @@ impl Outputs {
                 None => {
                     let mut stdout = anstream::stdout();
                     let text = match format {
-                        Format::Text => super::text(report, self.detail, width()),
-                        Format::Json => super::json(report),
+                        Format::Text => page::text(report, self.detail, width()),
+                        Format::Json => page::json(report),
                     };
                     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
                         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

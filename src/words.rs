@@ -1,0 +1,60 @@
+//! Word lists: codes and texts of the world, translated into words of the vocabulary, each with how well it is known.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+use serde::Deserialize;
+
+/// How well something is known. Ordered from the weakest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub enum Mark {
+    /// Looked for and not found.
+    #[serde(rename = "U")]
+    Unknown,
+    /// From memory.
+    #[serde(rename = "M")]
+    Memory,
+    /// Inferred from sourced facts.
+    #[serde(rename = "I")]
+    Inferred,
+    /// A source says so.
+    #[serde(rename = "S")]
+    Sourced,
+}
+
+/// All lists, by name.
+#[derive(Default)]
+pub struct Words {
+    lists: BTreeMap<String, List>,
+}
+
+/// One list: the first row that fits is taken.
+pub struct List {
+    pub default: Option<&'static str>,
+    pub rows: Vec<Row>,
+}
+
+/// A row fits when one of its codes is given (if it has any) and its text matches (if it has one).
+pub struct Row {
+    pub word: &'static str,
+    pub codes: Vec<String>,
+    pub text: Option<Regex>,
+    pub mark: Mark,
+}
+
+impl Words {
+    pub fn insert(&mut self, name: &str, list: List) {
+        self.lists.insert(name.to_owned(), list);
+    }
+
+    /// The word for codes and a text, and how well its row is known.
+    pub fn translate(&self, list: &str, codes: &[&str], text: &str) -> Option<(&'static str, Mark)> {
+        let list = self.lists.get(list)?;
+        let fits = |row: &Row| {
+            (row.codes.is_empty() || codes.iter().any(|code| row.codes.iter().any(|known| known == code)))
+                && row.text.as_ref().is_none_or(|pattern| pattern.is_match(text))
+        };
+        let found = list.rows.iter().find(|row| fits(row)).map(|row| (row.word, row.mark));
+        found.or_else(|| list.default.map(|word| (word, Mark::Unknown)))
+    }
+}
