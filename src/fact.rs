@@ -8,9 +8,12 @@ use crate::failure::Outcome;
 use crate::verb::{GRAPH, LOGIN, SERVER, SUBJECTS};
 use crate::words::{Mark, Words};
 
+mod address;
+mod answer;
 mod login;
 mod machine;
 mod names;
+mod nameservers;
 mod path;
 mod run;
 mod token;
@@ -144,7 +147,7 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
     login::read(&seen, hosts.iter_mut().find(|row| row.subject == SERVER));
     let mut machine = machine::read(&seen, &hosts);
     let run = run::read(&seen, &hosts, &token, &machine);
-    let mut rows: Vec<Row> = names::nameserver_rows(&seen, &hosts);
+    let mut rows: Vec<Row> = nameservers::nameserver_rows(&seen, &hosts);
     for row in rows.iter_mut().chain(&mut hosts) {
         row.also(&run);
     }
@@ -154,7 +157,7 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
         // A login carries its token: both are stages of one sign-in.
         server.also(&token);
     }
-    hosts.push(names::all_nameservers(&seen, &rows));
+    hosts.push(nameservers::all_nameservers(&seen, &rows));
     rows.splice(0..0, hosts.into_iter().chain([token, machine]));
     Facts { settings, cloud, rows }
 }
@@ -235,11 +238,14 @@ fn plain(text: &str) -> String {
 
 /// A span of seconds, as people say it.
 fn span(seconds: i64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        ..7200 => format!("{} min", seconds / 60),
-        ..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} days", seconds / 86_400),
+    if seconds < 120 {
+        format!("{seconds} s")
+    } else if seconds < 7200 {
+        format!("{} min", seconds / 60)
+    } else if seconds < 172_800 {
+        format!("{} h {} min", seconds / 3600, seconds % 3600 / 60)
+    } else {
+        format!("{} days", seconds / 86_400)
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Diagnosis {
     pub ruled_out: Vec<Control>,
     /// The one test that would separate the remaining controls.
     pub next: Option<String>,
+    /// The command of that test alone, when it has one.
+    pub next_run: Option<String>,
     pub remarks: Vec<String>,
     pub remedies: Vec<Remedy>,
     /// How to see that it is mended.

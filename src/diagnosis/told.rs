@@ -72,9 +72,11 @@ fn diagnosis(group: &[&Finding<'_>], ruling: Ruling) -> Diagnosis {
     explains.dedup();
     let mut seen = std::collections::HashSet::new();
     explains.retain(|id| seen.insert(id.clone()));
-    let next = controls::next(cause, &ruling.controls).map(|next| {
-        let run = next.run.as_deref().map(|run| format!(": {}", command(run, Language::Shell, &first)));
-        format!("{}{}", prose(&next.text).trim_end_matches('.'), run.unwrap_or_default())
+    let test = controls::next(cause, &ruling.controls);
+    let next_run = test.and_then(|next| next.run.as_deref()).map(|run| command(run.trim(), Language::Shell, &first));
+    let next = test.map(|next| match &next_run {
+        Some(run) => format!("{}: {run}", prose(&next.text).trim_end_matches('.')),
+        None => prose(&next.text),
     });
     let remarks = text.remark.iter().filter(|remark| group.iter().any(|finding| remark.when.holds(finding.row)));
     let remedies =
@@ -88,6 +90,7 @@ fn diagnosis(group: &[&Finding<'_>], ruling: Ruling) -> Diagnosis {
         means: prose(&text.means),
         explains,
         next,
+        next_run,
         remarks: remarks.map(|remark| prose(&remark.text)).collect(),
         remedies: remedies.map(|remedy| filled(remedy, &prose, &first)).collect(),
         verify: prose(&text.verify),
@@ -162,6 +165,7 @@ fn unexplained(facts: &Facts, catalogue: &Catalogue, judged: &Judged<'_>) -> Dia
         explains: vec![judged.check.id.clone()],
         next: (controls.len() > 1)
             .then(|| "The evidence (-v, or --format json) shows the raw failure and its stage.".to_owned()),
+        next_run: None,
         remarks: Vec::new(),
         remedies: controls.iter().map(remedy).collect(),
         verify: format!("entra-preflight --only {}", judged.check.id),

@@ -190,7 +190,7 @@ fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(usize, &Obs
         (Outcome::Ok, _) => "ok",
         (_, Some(407)) if reply.credentials_sent => "auth-rejected",
         (_, Some(407)) => "auth-required",
-        (_, Some(502 | 503 | 504)) => "bad-gateway",
+        (_, Some(502..=504)) => "bad-gateway",
         (_, Some(500)) if reply.headers.iter().any(|header| header.name == "x-squid-error") => "bad-gateway",
         (_, Some(429)) => "unavailable",
         (_, Some(400 | 404 | 405 | 501)) => "not-a-proxy",

@@ -52,7 +52,7 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], token: &Row, machine: &Row) -
         let routed = ground.ipv4_source.is_some() || ground.ipv6_source.is_some();
         row.say("run.local-network", if routed { "routed" } else { "no-default-route" });
     }
-    row.say("run.nameservers", super::names::places(&seen.settings.nameservers));
+    row.say("run.nameservers", super::nameservers::places(&seen.settings.nameservers));
     for (name, value) in instance(seen) {
         row.quote(name, value);
     }

@@ -15,11 +15,10 @@ pub(super) fn read(seen: &Seen<'_>) -> Row {
     let mut row = Row::of(TOKEN);
     row.quote("resource", &seen.settings.resource);
     row.quote("client_id", seen.settings.client_id.clone().unwrap_or_default());
-    let metadata = seen.evidence.iter().enumerate().filter_map(|(index, observation)| match &observation.detail {
+    let metadata = seen.evidence.iter().enumerate().rev().find_map(|(index, observation)| match &observation.detail {
         Detail::Metadata(reply) if reply.asked == "token" => Some((index, observation, reply)),
         _ => None,
     });
-    let metadata = metadata.last();
     let claims = seen.evidence.iter().enumerate().find_map(|(index, observation)| match &observation.detail {
         Detail::Claims(claims) => Some((index, claims)),
         _ => None,
@@ -149,14 +148,14 @@ fn claims_facts(seen: &Seen<'_>, row: &mut Row, index: usize, claims: &Claims) {
             .unwrap_or("opaque"),
     );
     row.quote("form", claims.told_form());
-    row.say(
-        "token.size",
-        match claims.bytes {
-            0..=POOLER_LIMIT => "small",
-            ..=SERVER_LIMIT => "over-2048",
-            _ => "over-65535",
-        },
-    );
+    let size = if claims.bytes <= POOLER_LIMIT {
+        "small"
+    } else if claims.bytes <= SERVER_LIMIT {
+        "over-2048"
+    } else {
+        "over-65535"
+    };
+    row.say("token.size", size);
     if claims.form != "jwt" {
         row.say("claims.result", "bad");
         row.account("claims.result", claims.told_form(), vec![index]);

@@ -68,6 +68,17 @@ fn catalogue_json(catalogue: &Catalogue) -> serde_json::Value {
     json!({"checks": checks, "causes": causes})
 }
 
+/// A title before any run: what it will speak of.
+fn titled(check: &Check) -> String {
+    let whom = match check.target.as_str() {
+        "login" => "the login host",
+        "graph" => "the host of Microsoft Graph",
+        "server" => "the server",
+        other => other,
+    };
+    crate::prose::filled(&check.title, |name| (name == "host").then(|| whom.to_owned()))
+}
+
 fn controls(cause: &Cause) -> Vec<&'static str> {
     cause.text.control.iter().map(|candidate| candidate.name.name()).collect()
 }
@@ -77,7 +88,7 @@ fn catalogue_text(catalogue: &Catalogue) -> String {
     for check in catalogue.chosen(&[], &[]) {
         let requirement =
             if check.requirement.is_empty() { String::new() } else { format!("  [{}]", check.requirement.join(", ")) };
-        let _ = writeln!(text, "  {:18}{}{}", check.id.bold(), check.title, requirement.dimmed());
+        let _ = writeln!(text, "  {:22}{}{}", check.id.bold(), titled(check), requirement.dimmed());
     }
     text.push_str("\nCauses, with what could be changed\n\n");
     for cause in &catalogue.causes {
@@ -128,7 +139,7 @@ fn paragraph(text: &mut String, label: &str, prose: &str) {
 }
 
 fn explain_check(catalogue: &Catalogue, check: &Check) -> String {
-    let mut text = format!("{}  {}\n\n", check.id.bold(), check.title);
+    let mut text = format!("{}  {}\n\n", check.id.bold(), titled(check));
     paragraph(&mut text, "Why", &check.why);
     paragraph(
         &mut text,

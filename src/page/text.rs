@@ -124,25 +124,41 @@ impl Page {
         let narrow = self.width < 90;
         let name_width = report.checks.iter().map(|check| check.id.len()).max().unwrap_or(0).max(12);
         let mut last = None;
-        for check in &report.checks {
+        let mut at = 0;
+        while let Some(check) = report.checks.get(at) {
+            // Neighbours that are skipped for one reason are told in one line.
+            let alike = |other: &&CheckResult| {
+                other.status == Status::Skip
+                    && other.observed == check.observed
+                    && Stage::of(&other.id) == Stage::of(&check.id)
+            };
+            let group: Vec<&str> = match check.status {
+                Status::Skip => report.checks[at..].iter().take_while(alike).map(|check| check.id.as_str()).collect(),
+                _ => vec![check.id.as_str()],
+            };
+            at += group.len();
             let stage = Stage::of(&check.id);
             let heading = if stage == last { "" } else { stage.map_or("", stage_name) };
             last = stage;
             let status = label(check.status).style(style(check.status)).to_string_padded(6, label(check.status));
             let time = if check.status == Status::Skip { String::new() } else { format!("{} ms", check.duration_ms) };
-            let room = self.width.saturating_sub(9 + 6 + name_width + 2 + 10).max(20);
-            let observed = if check.status == Status::Pass || check.status == Status::Skip {
-                vec![cut(&check.observed, room)]
+            let time_width = if narrow { 0 } else { 10 };
+            let room = self.width.saturating_sub(9 + 6 + name_width + 2 + time_width).max(20);
+            let short = check.status == Status::Pass || (check.status == Status::Skip && group.len() == 1);
+            let text = if group.len() == 1 {
+                check.observed.clone()
             } else {
-                wrapped(&check.observed, room)
+                format!("and {}: {}", group[1..].join(", "), check.observed)
             };
+            let observed = if short { vec![cut(&text, room)] } else { wrapped(&text, room) };
             let first = observed.first().cloned().unwrap_or_default();
             let padded = format!("{first:room$}");
             let shown = if check.status == Status::Skip { padded.dimmed().to_string() } else { padded };
             let time = if narrow { String::new() } else { format!("{time:>10}").dimmed().to_string() };
-            self.line(&format!("  {heading:7}{status}{:name_width$}  {shown}{time}", check.id));
+            self.line(&format!("  {heading:7}{status}{:name_width$}  {shown}{time}", group[0]));
             for more in observed.iter().skip(1) {
-                self.line(&format!("  {:7}{:6}{:name_width$}  {more}", "", "", ""));
+                let shown = if check.status == Status::Skip { more.dimmed().to_string() } else { more.clone() };
+                self.line(&format!("  {:7}{:6}{:name_width$}  {shown}", "", "", ""));
             }
             if self.detail == Detail::Verbose {
                 self.evidence(report, check, 2 + 7 + 6);
@@ -183,17 +199,29 @@ impl Page {
             let out: Vec<&str> = diagnosis.ruled_out.iter().map(|control| control.says()).collect();
             self.beside("Ruled out", &out.join(", "));
         }
+        let mut shown: Vec<&str> = Vec::new();
         if let Some(next) = &diagnosis.next {
-            self.beside("Tell apart", next);
+            let run = diagnosis.next_run.as_deref().unwrap_or_default();
+            self.beside("Tell apart", next.strip_suffix(run).unwrap_or(next));
+            if !run.is_empty() {
+                self.command(run, CommandKind::Read);
+                shown.push(run);
+            }
         }
+        // Several remedies are several ways: their steps are told one by one with -v, or by `explain`.
+        let brief = diagnosis.remedies.len() > 1 && self.detail < Detail::Verbose;
         for (index, remedy) in diagnosis.remedies.iter().enumerate() {
             let label = if index == 0 { "Do" } else { "or" };
             self.beside(label, &format!("{} ({})", remedy.title, remedy.owner));
-            for step in &remedy.steps {
+            let steps = if brief && !remedy.commands.is_empty() { &[][..] } else { &remedy.steps };
+            for step in steps {
                 self.beside("", &format!("- {step}"));
             }
             for command in &remedy.commands {
-                self.command(&command.run, command.kind);
+                if !shown.contains(&command.run.as_str()) {
+                    self.command(&command.run, command.kind);
+                    shown.push(&command.run);
+                }
             }
         }
         for remark in &diagnosis.remarks {
@@ -205,7 +233,8 @@ impl Page {
                 self.beside("Source", source);
             }
         }
-        self.beside("More", &format!("entra-preflight explain {}", diagnosis.cause));
+        let steps = if brief { " (or -v: every step)" } else { "" };
+        self.beside("More", &format!("entra-preflight explain {}{steps}", diagnosis.cause));
     }
 
     /// Commands are never broken: they are there to be copied.

@@ -19,7 +19,7 @@ const AZURE_RESOLVER: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr
 
 enum Heard {
     System(Vec<IpAddr>),
-    Query(DnsQuery),
+    Query(Box<DnsQuery>),
     /// Evidence only: nobody dials what it says.
     Witness,
 }
@@ -46,7 +46,7 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
         for kind in [RecordType::A, RecordType::AAAA] {
             let (run, subject, name, server) = (run.clone(), subject.clone(), name.clone(), *server);
             heard.spawn(async move {
-                Heard::Query(dns::ask(&run.recorder, &subject, server, &name, kind, run.patience()).await)
+                Heard::Query(Box::new(dns::ask(&run.recorder, &subject, server, &name, kind, run.patience()).await))
             });
         }
     }
@@ -73,7 +73,7 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
                     if !query.addresses.is_empty() && grace.is_none() {
                         grace = Some(Instant::now() + GRACE);
                     }
-                    answers.queries.push(query);
+                    answers.queries.push(*query);
                     false
                 }
                 Some(Ok(Heard::Witness) | Err(_)) => false,
