@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::target::connect_to::ConnectTo;
 use crate::terms::Topology;
 
+mod credential;
 mod output;
 mod target;
 
@@ -179,7 +180,11 @@ pub enum FailOn {
 pub enum CredentialArg {
     Auto,
     TokenFile,
+    ClientSecret,
+    ClientCertificate,
+    WorkloadIdentity,
     ManagedIdentity,
+    AzureCli,
     None,
 }
 

@@ -64,8 +64,10 @@ pub enum Operation {
     TcpConnect,
     ProxyConnect,
     TlsHandshake,
+    Comparison,
     HttpExchange,
     Metadata,
+    TokenRequest,
     Claims,
     SslRequest,
     Startup,
@@ -84,8 +86,10 @@ pub enum Detail {
     TcpConnect(TcpConnect),
     ProxyConnect(ProxyConnect),
     TlsHandshake(TlsHandshake),
+    Comparison(Comparison),
     HttpExchange(HttpExchange),
     Metadata(MetadataReply),
+    TokenRequest(Box<TokenRequest>),
     Claims(Claims),
     SslRequest(SslRequest),
     Startup(Startup),
@@ -104,8 +108,10 @@ impl Detail {
             Detail::TcpConnect(_) => Operation::TcpConnect,
             Detail::ProxyConnect(_) => Operation::ProxyConnect,
             Detail::TlsHandshake(_) => Operation::TlsHandshake,
+            Detail::Comparison(_) => Operation::Comparison,
             Detail::HttpExchange(_) => Operation::HttpExchange,
             Detail::Metadata(_) => Operation::Metadata,
+            Detail::TokenRequest(_) => Operation::TokenRequest,
             Detail::Claims(_) => Operation::Claims,
             Detail::SslRequest(_) => Operation::SslRequest,
             Detail::Startup(_) => Operation::Startup,
@@ -230,6 +236,9 @@ pub struct DnsQuery {
     /// Owner and MNAME of the SOA in a negative answer.
     pub soa_zone: Option<String>,
     pub soa_server: Option<String>,
+    /// TCP 53 beside an unanswered UDP question: `answers`, `connects`, `silent` or `refused`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tcp: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -266,6 +275,26 @@ pub struct TlsHandshake {
     pub group: Option<String>,
     /// Leaf first, as the peer sent it, also when verification failed.
     pub chain: Vec<Certificate>,
+}
+
+/// A second handshake beside a doubtful one, with one thing changed: it tells causes apart and decides nothing alone.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    pub changed: Changed,
+    pub peer: SocketAddr,
+    /// The server name that was sent.
+    pub name: String,
+}
+
+/// What was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Changed {
+    /// Both sides send small segments only.
+    SmallSegments,
+    /// Another server name to the same address.
+    OtherName,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -315,6 +344,25 @@ pub struct MetadataReply {
     pub token_received: bool,
     pub date: Option<i64>,
     pub clock: i64,
+}
+
+/// What the token endpoint of Entra, or the Azure CLI in front of it, answered.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRequest {
+    /// `client-secret`, `client-certificate`, `workload-identity` or `azure-cli`.
+    pub credential: String,
+    /// The endpoint's address, or the command.
+    pub asked: String,
+    pub status: Option<u16>,
+    pub error: Option<String>,
+    /// AADSTS numbers, from `error_codes` or else from the description.
+    pub codes: Vec<String>,
+    pub description: Option<String>,
+    pub trace_id: Option<String>,
+    pub correlation_id: Option<String>,
+    pub quote: Option<String>,
+    pub token_received: bool,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

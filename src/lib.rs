@@ -34,6 +34,11 @@ use evidence::{Observation, Recorder, Stamp};
 use report::Report;
 use target::Target;
 
+/// Keeps this process's memory to itself: no core files, no debugger. Call it before a secret is read.
+pub fn guard_memory() {
+    net::host::guard_memory();
+}
+
 /// Looks at the world and judges what was seen. It ends by the target's deadline, or when `stop` does.
 pub async fn check(
     target: Target,

@@ -19,6 +19,7 @@ const USAGE: u8 = 2;
 const UNKNOWN: u8 = 3;
 
 fn main() -> ExitCode {
+    entra_preflight::guard_memory();
     // A probe that panics costs only itself; its message could quote what it had in hand, so only its place is told.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|location| format!(" at {}:{}", location.file(), location.line()));

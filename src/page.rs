@@ -7,7 +7,7 @@ mod wrap;
 
 pub use catalogue::{explain, list};
 pub use text::text;
-pub use wrap::visible;
+pub use wrap::{plain_typography, visible};
 
 use crate::report::Report;
 

@@ -11,9 +11,12 @@ use tokio::task::JoinSet;
 use crate::evidence::{Detail, ProbeNote, Recorder, RouteChosen, Settings, Stamp, Tool};
 use crate::failure::Outcome;
 use crate::net::tls::Trust;
-use crate::target::{Credential, Target};
+use crate::target::{Source, Target};
 use crate::verb::{GRAPH, LOGIN, SERVER, TOKEN, Verb, own_host};
 
+mod application;
+mod azure_cli;
+mod compare;
 mod login;
 mod machine;
 mod metadata;
@@ -204,7 +207,17 @@ fn jobs(target: &Target, asked: &[(Verb, String)]) -> Vec<(Verb, String)> {
                 add(Verb::Resolve, SERVER);
                 add(Verb::Server, SERVER);
             }
+            Verb::Token => {
+                // An application gets its token from the login host.
+                if matches!(target.source, Source::Application { .. }) {
+                    add(Verb::Resolve, LOGIN);
+                }
+                add(Verb::Token, TOKEN);
+            }
             Verb::Login => {
+                if matches!(target.source, Source::Application { .. }) {
+                    add(Verb::Resolve, LOGIN);
+                }
                 add(Verb::Resolve, SERVER);
                 add(Verb::Server, SERVER);
                 add(Verb::Token, TOKEN);
@@ -274,17 +287,6 @@ fn stamp(started: time::OffsetDateTime, recorder: &Recorder) -> Stamp {
         run_id: format!("{:x}-{:x}", started.unix_timestamp_nanos(), std::process::id()),
         started_at: started_at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default(),
         duration_ms: crate::evidence::millis(recorder.elapsed()),
-    }
-}
-
-impl Run {
-    /// Whether a managed identity is to be asked: nobody handed in a token, and nobody said no.
-    fn asks_metadata(&self) -> bool {
-        match self.target.credential {
-            Credential::ManagedIdentity => true,
-            Credential::Auto => self.target.token.is_none(),
-            Credential::TokenFile | Credential::None => false,
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a run is asked to do: options and environment, validated, before anything is contacted.
 
+pub(crate) mod assertion;
 pub mod connect_to;
 pub mod environment;
 pub mod proxy;
@@ -27,7 +28,9 @@ pub struct Target {
     pub database: String,
     pub topology: Option<Topology>,
     pub credential: Credential,
-    pub token: Option<GivenToken>,
+    pub source: Source,
+    /// In `auto`: why it is this source and none before it.
+    pub source_notes: Vec<String>,
     pub client_id: Option<String>,
     pub tenant: Option<String>,
     /// With `--nameserver`: these replace the system's resolution altogether.
@@ -55,9 +58,13 @@ impl Target {
 
     /// What must never be shown.
     pub fn secrets(&self) -> Vec<&Secret> {
-        let token = self.token.iter().map(|given| &given.secret);
-        let proxy = self.proxies.proxy.iter().filter_map(proxy::Proxy::password);
-        token.chain(proxy).collect()
+        let source = match &self.source {
+            Source::Given(given) => Some(&given.secret),
+            Source::Application { proof: Proof::Secret(secret), .. } => Some(secret),
+            Source::AppService { header, .. } => Some(header),
+            _ => None,
+        };
+        source.into_iter().chain(self.proxies.proxy.iter().filter_map(proxy::Proxy::password)).collect()
     }
 }
 
@@ -73,11 +80,16 @@ impl Server {
     }
 }
 
+/// What `--credential` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     Auto,
     TokenFile,
+    ClientSecret,
+    ClientCertificate,
+    WorkloadIdentity,
     ManagedIdentity,
+    AzureCli,
     None,
 }
 
@@ -86,10 +98,50 @@ impl Credential {
         match self {
             Credential::Auto => "auto",
             Credential::TokenFile => "token-file",
+            Credential::ClientSecret => "client-secret",
+            Credential::ClientCertificate => "client-certificate",
+            Credential::WorkloadIdentity => "workload-identity",
             Credential::ManagedIdentity => "managed-identity",
+            Credential::AzureCli => "azure-cli",
             Credential::None => "none",
         }
     }
+}
+
+/// Where the token comes from, with what it takes to get it.
+pub enum Source {
+    Given(GivenToken),
+    /// An application at the token endpoint of its tenant.
+    Application {
+        client_id: String,
+        tenant: String,
+        proof: Proof,
+    },
+    ManagedIdentity,
+    /// App Service, Functions, Container Apps: an endpoint of the platform, with a header that is a secret.
+    AppService {
+        endpoint: String,
+        header: Secret,
+    },
+    AzureCli,
+    /// A managed identity where there is one, else the Azure CLI where it is installed.
+    Whatever,
+    None,
+}
+
+/// How an application proves that it is itself.
+pub enum Proof {
+    Secret(Secret),
+    Certificate(Box<SigningKey>),
+    /// A file with an assertion of another issuer; read anew for each request, for it is replaced while it is valid.
+    Federated(std::path::PathBuf),
+}
+
+/// A certificate with its private key, for client assertions.
+pub struct SigningKey {
+    pub certificate: CertificateDer<'static>,
+    /// PKCS #8.
+    pub key: zeroize::Zeroizing<Vec<u8>>,
 }
 
 /// A token that somebody already has.

@@ -2,4 +2,7 @@
 
 mod catalogue;
 mod house;
+mod namespaces;
+mod real;
 mod scenarios;
+mod stories;

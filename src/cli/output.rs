@@ -89,7 +89,8 @@ impl Outputs {
                 None => {
                     let mut stdout = anstream::stdout();
                     let text = match format {
-                        Format::Text => page::text(report, self.detail, width()),
+                        Format::Text if speaks_utf8() => page::text(report, self.detail, width()),
+                        Format::Text => page::plain_typography(&page::text(report, self.detail, width())),
                         Format::Json => page::json(report),
                     };
                     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -108,6 +109,12 @@ impl Outputs {
 
 fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
+}
+
+/// What the locale says of the terminal's encoding, in the order in which POSIX reads it.
+fn speaks_utf8() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(crate::target::environment::variable);
+    locale.is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"))
 }
 
 /// The terminal's width, or a hundred columns for whoever reads a file.

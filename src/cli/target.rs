@@ -7,18 +7,15 @@ use std::path::Path;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{CheckArgs, CredentialArg};
+use super::{CheckArgs, credential};
 use crate::catalogue::Catalogue;
 use crate::cloud::Cloud;
-use crate::secret::Secret;
 use crate::target::environment::{self, variable};
 use crate::target::{
-    Credential, DEADLINE, GivenToken, Invalid, METADATA, Server, TIMEOUT, Target, clip, is_guid, is_tenant,
-    parse_nameserver, parse_port, parse_server,
+    DEADLINE, Invalid, METADATA, Server, TIMEOUT, Target, clip, is_guid, is_tenant, parse_nameserver, parse_port,
+    parse_server,
 };
 
-/// Longer than any token by far; a larger file is a mistake.
-const TOKEN_FILE: u64 = 1024 * 1024;
 const PEM_FILE: u64 = 16 * 1024 * 1024;
 const CLOUD_FILE: u64 = 1024 * 1024;
 
@@ -31,8 +28,6 @@ pub fn target(args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Invalid>
     for (what, value, longest) in [("--user", &args.user, 1024), ("--database", &args.database, 1024)] {
         name(what, value.as_deref(), longest)?;
     }
-    let credential = credential(&args)?;
-    let token = token(&args, credential)?;
     if let Some(client_id) = args.client_id.as_deref().filter(|id| !is_guid(id)) {
         return Err(Invalid(format!(
             "the client id `{}` is not a GUID; --client-id (AZURE_CLIENT_ID) takes the application id of the identity",
@@ -45,6 +40,8 @@ pub fn target(args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Invalid>
             clip(tenant)
         )));
     }
+    let credential = credential::asked(&args)?;
+    let (source, source_notes) = credential::source(&args, credential)?;
     for (option, patterns) in [("--only", &args.only), ("--skip", &args.skip)] {
         patterns.iter().try_for_each(|pattern| chooses(option, pattern, catalogue))?;
     }
@@ -58,7 +55,8 @@ pub fn target(args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Invalid>
         database: args.database.unwrap_or_else(|| "postgres".to_owned()),
         topology: args.topology.topology(),
         credential,
-        token,
+        source,
+        source_notes,
         client_id: args.client_id,
         tenant: args.tenant,
         nameservers: (!nameservers.is_empty()).then_some(nameservers),
@@ -105,74 +103,8 @@ fn name(what: &str, value: Option<&str>, longest: usize) -> Result<(), Invalid> 
     Ok(())
 }
 
-fn credential(args: &CheckArgs) -> Result<Credential, Invalid> {
-    let credential = match args.credential {
-        None if args.token_file.is_some() => Credential::TokenFile,
-        None | Some(CredentialArg::Auto) => Credential::Auto,
-        Some(CredentialArg::TokenFile) => Credential::TokenFile,
-        Some(CredentialArg::ManagedIdentity) => Credential::ManagedIdentity,
-        Some(CredentialArg::None) => Credential::None,
-    };
-    if args.token_file.is_some() && matches!(credential, Credential::ManagedIdentity | Credential::None) {
-        return Err(Invalid(format!(
-            "--token-file and --credential {} contradict each other; drop one of them",
-            credential.name()
-        )));
-    }
-    Ok(credential)
-}
-
-fn token(args: &CheckArgs, credential: Credential) -> Result<Option<GivenToken>, Invalid> {
-    if let Some(path) = &args.token_file {
-        return Ok(Some(GivenToken { source: "token-file", secret: token_file(path)? }));
-    }
-    let password = variable("PGPASSWORD");
-    match (credential, password) {
-        (Credential::TokenFile, Some(text)) => {
-            Ok(Some(GivenToken { source: "environment", secret: Secret::new(text.trim().to_owned()) }))
-        }
-        (Credential::TokenFile, None) => Err(Invalid(
-            "--credential token-file needs a token; name its file with --token-file, or set PGPASSWORD".to_owned(),
-        )),
-        // An ordinary password in PGPASSWORD is nobody's token.
-        (Credential::Auto, Some(text)) if has_jwt_form(text.trim()) => {
-            Ok(Some(GivenToken { source: "environment", secret: Secret::new(text.trim().to_owned()) }))
-        }
-        _ => Ok(None),
-    }
-}
-
-fn has_jwt_form(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('.').collect();
-    let base64url =
-        |part: &&str| part.len() > 1 && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    parts.len() == 3 && parts.iter().all(base64url) && text.starts_with("ey")
-}
-
-fn token_file(path: &Path) -> Result<Secret, Invalid> {
-    let shown =
-        if path == Path::new("-") { "standard input".to_owned() } else { format!("the token file {}", path.display()) };
-    let mut text = zeroize::Zeroizing::new(Vec::new());
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(TOKEN_FILE + 1).read_to_end(&mut text)
-    } else {
-        open(path, "--token-file")?.take(TOKEN_FILE + 1).read_to_end(&mut text)
-    };
-    read.map_err(|error| Invalid(format!("{shown} cannot be read: {error}")))?;
-    if text.len() as u64 > TOKEN_FILE {
-        return Err(Invalid(format!("{shown} is larger than {TOKEN_FILE} bytes; a token has a few thousand")));
-    }
-    let text = std::str::from_utf8(&text).map_err(|_| Invalid(format!("{shown} is not text; a token is ASCII")))?;
-    // Whitespace and line ends around a token are what editors and `echo` leave, and so is a byte order mark.
-    let token = text.trim_start_matches('\u{feff}').trim();
-    if token.is_empty() {
-        return Err(Invalid(format!("{shown} is empty; it must hold the token alone")));
-    }
-    Ok(Secret::new(token.to_owned()))
-}
-
 /// Opens a regular file without waiting for a FIFO's writer.
-fn open(path: &Path, option: &str) -> Result<std::fs::File, Invalid> {
+pub(super) fn open(path: &Path, option: &str) -> Result<std::fs::File, Invalid> {
     let metadata = std::fs::metadata(path).map_err(|error| Invalid(format!("{option} {}: {error}", path.display())))?;
     if !metadata.is_file() {
         return Err(Invalid(format!("{option} {} is not a regular file; for a pipe, name `-`", path.display())));

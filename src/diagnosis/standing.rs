@@ -4,7 +4,7 @@ use crate::catalogue::{Catalogue, Check, Standing};
 use crate::fact::{Facts, Row};
 use crate::stage::Stage;
 use crate::terms::{Status, Topology};
-use crate::verb::{NAMESERVERS, SERVER};
+use crate::verb::{LOGIN, NAMESERVERS, SERVER, TOKEN};
 
 /// A check with its status and why.
 pub struct Judged<'a> {
@@ -99,7 +99,11 @@ fn host_of(facts: &Facts, check: &Check, name: &str) -> Option<String> {
 /// The failed prerequisites, by the checks that failed themselves.
 fn blocked_by(check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<String> {
     let mut blocked: Vec<String> = Vec::new();
-    for need in &check.needs {
+    // An application gets its token from the login host; a managed identity's never leaves the host.
+    let of_entra = check.target == TOKEN && row.is_some_and(asks_entra);
+    let is_login = |judged: &&Judged<'_>| judged.check.target == LOGIN && judged.check.stage == Stage::Https;
+    let login = before.iter().filter(|judged| of_entra && is_login(judged)).map(|judged| &judged.check.id);
+    for need in check.needs.iter().chain(login) {
         let Some(need) = before.iter().find(|judged| judged.check.id == *need) else { continue };
         if need.check.stage == Stage::Dns && !depends_on_names(row) {
             continue;
@@ -113,6 +117,11 @@ fn blocked_by(check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<St
     blocked.sort();
     blocked.dedup();
     blocked
+}
+
+/// Whether the credential gets its token from the login host.
+fn asks_entra(token: &Row) -> bool {
+    matches!(token.word("token.source"), Some("client-secret" | "client-certificate" | "workload-identity"))
 }
 
 /// A proxy resolves names itself, and `--connect-to` needs none: what then fails is no consequence of this machine's DNS.

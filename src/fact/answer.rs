@@ -14,6 +14,8 @@ pub(super) struct Answer<'a> {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) query: Option<&'a DnsQuery>,
     pub(super) tcp: Option<&'static str>,
+    /// TCP 53 beside an unanswered UDP question.
+    pub(super) beside: Option<&'static str>,
     pub(super) evidence: Vec<usize>,
 }
 
@@ -46,8 +48,10 @@ pub(super) fn answers<'a>(seen: &'a Seen<'_>, subject: &'a str) -> Vec<Answer<'a
             Outcome::Timeout => "silent",
             _ => "refused",
         });
+        let beside =
+            ["answers", "connects", "silent", "refused"].into_iter().find(|word| a.tcp.as_deref() == Some(word));
         let evidence = of_server.iter().map(|(index, _, _)| *index).collect();
-        answers.push(Answer { nameserver, word, addresses, query: Some(a), tcp, evidence });
+        answers.push(Answer { nameserver, word, addresses, query: Some(a), tcp, beside, evidence });
     }
     answers
 }

@@ -32,6 +32,13 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     let together = together(seen, &listed_servers);
     row.say("dns.nameservers", together);
     hosts_file(seen, row, &host);
+    let mut beside: Vec<&str> = listed_servers.iter().filter_map(|answer| answer.beside).collect();
+    beside.dedup();
+    match beside.as_slice() {
+        [] => {}
+        [one] => row.say("nameserver.tcp", one),
+        _ => row.say("nameserver.tcp", "mixed"),
+    }
     if let Some(tcp) = listed_servers.iter().find_map(|answer| answer.tcp) {
         row.say("dns.tcp", tcp);
     }

@@ -18,6 +18,9 @@ pub(super) fn nameserver_rows(seen: &Seen<'_>, hosts: &[Row]) -> Vec<Row> {
             row.nameserver = true;
             row.say("says", answer.word);
             row.say("nameserver.order", if decides == Some(index) { "decides" } else { "other" });
+            if let Some(beside) = answer.beside {
+                row.say("nameserver.tcp", beside);
+            }
             row.say("nameserver.place", place(answer.nameserver.ip()));
             let peers: Vec<&&Answer<'_>> = answers.iter().filter(|peer| peer.nameserver != answer.nameserver).collect();
             let first = peers.iter().find(|peer| answered(peer.word));

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use super::{Row, Seen, listed};
-use crate::evidence::{Certificate, Detail, HttpExchange, Observation, ProxyConnect, TcpConnect, TlsHandshake};
+use crate::evidence::{
+    Certificate, Changed, Detail, HttpExchange, Observation, ProxyConnect, TcpConnect, TlsHandshake,
+};
 use crate::failure::Outcome;
 use crate::verb::SERVER;
 use crate::words::Mark;
@@ -243,6 +245,9 @@ fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'static str> {
     let (_, observation, handshake) = best;
     let word = handshake_word(observation.outcome);
     row.say("tls.handshake", word);
+    if word != "verified" {
+        comparisons(seen, row, subject);
+    }
     if !observation.outcome.is_ok() {
         row.quote("error", super::said(observation));
     }
@@ -264,6 +269,29 @@ fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'static str> {
         row.quote("expires", super::day(end));
     }
     Some(word)
+}
+
+/// What changed the outcome of a doubtful handshake.
+fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
+    let found = details(seen, subject, |detail| match detail {
+        Detail::Comparison(comparison) => Some(comparison),
+        _ => None,
+    });
+    for (_, observation, comparison) in found {
+        let fact = match comparison.changed {
+            Changed::SmallSegments => "small-segments",
+            Changed::OtherName => "other-name",
+        };
+        let word = match observation.outcome {
+            Outcome::CutShort | Outcome::Panicked => continue,
+            Outcome::Ok => "answers",
+            _ => "same",
+        };
+        // One comparison that answers is enough; none that does not takes that back.
+        if row.word(fact) != Some("answers") {
+            row.say(fact, word);
+        }
+    }
 }
 
 fn issuer(seen: &Seen<'_>, chain: &[Certificate]) -> (&'static str, Mark) {

@@ -1,7 +1,7 @@
 //! The token: what the metadata service answered, and what the token says of itself.
 
 use super::{Row, Seen};
-use crate::evidence::{Claims, Detail, MetadataReply, Observation, Validity, skew};
+use crate::evidence::{Claims, Detail, MetadataReply, Observation, TokenRequest, Validity, skew};
 use crate::failure::Outcome;
 use crate::verb::TOKEN;
 use crate::words::Mark;
@@ -26,20 +26,29 @@ pub(super) fn read(seen: &Seen<'_>) -> Row {
     if let Some((_, observation, reply)) = &metadata {
         reply_facts(seen, &mut row, observation, reply);
     }
-    let source =
-        claims.map_or(if metadata.is_some() { "managed-identity" } else { "none" }, |(_, claims)| {
-            match claims.source.as_str() {
-                "managed-identity" => "managed-identity",
-                "environment" => "environment",
-                _ => "token-file",
-            }
-        });
+    let request = seen.evidence.iter().enumerate().find_map(|(index, observation)| match &observation.detail {
+        Detail::TokenRequest(request) => Some((index, observation, &**request)),
+        _ => None,
+    });
+    if let Some((_, observation, request)) = &request {
+        request_facts(seen, &mut row, observation, request);
+    }
+    let known = super::vocabulary::fact("token.source").map(|fact| fact.words).unwrap_or_default();
+    let named = claims.map(|(_, claims)| claims.source.as_str());
+    let named = named.or(request.map(|(_, _, request)| request.credential.as_str()));
+    let source = match named {
+        Some(name) => known.iter().find(|word| **word == name).copied().unwrap_or("token-file"),
+        None if metadata.is_some() => "managed-identity",
+        None => "none",
+    };
     row.say("token.source", source);
     row.quote("source", told_source(source));
+    let asked = request.map(|(index, observation, _)| (index, observation));
+    let asked = asked.or(metadata.map(|(index, observation, _)| (index, observation)));
     let (result, observed) =
-        result(seen, &row, metadata.map(|(_, observation, _)| observation), claims.map(|(_, claims)| claims));
+        result(seen, &row, asked.map(|(_, observation)| observation), claims.map(|(_, claims)| claims));
     row.say("token.result", result);
-    let evidence = metadata.map(|(index, _, _)| index).into_iter().chain(claims.map(|(index, _)| index)).collect();
+    let evidence = asked.map(|(index, _)| index).into_iter().chain(claims.map(|(index, _)| index)).collect();
     row.account("token.result", observed, evidence);
     if let Some((index, claims)) = claims {
         claims_facts(seen, &mut row, index, claims);
@@ -52,7 +61,51 @@ fn told_source(source: &str) -> &'static str {
         "managed-identity" => "managed identity",
         "environment" => "PGPASSWORD",
         "token-file" => "the token file",
+        "client-secret" => "client secret",
+        "client-certificate" => "client certificate",
+        "workload-identity" => "workload identity",
+        "azure-cli" => "Azure CLI",
         _ => "nowhere",
+    }
+}
+
+fn request_facts(seen: &Seen<'_>, row: &mut Row, observation: &Observation, request: &TokenRequest) {
+    let (word, mark) = entra_word(seen, observation, request);
+    row.say_marked("entra.reply", word, mark);
+    row.quote("status", request.status.map(|status| status.to_string()).unwrap_or_default());
+    let codes = request.codes.iter().map(|code| format!("AADSTS{code}"));
+    let error = request.error.clone().into_iter().chain(codes).collect::<Vec<_>>().join(", ");
+    row.quote("error", if error.is_empty() { super::said(observation) } else { error });
+    row.quote("description", request.description.as_deref().map(super::plain).unwrap_or_default());
+    row.quote("trace", request.trace_id.clone().unwrap_or_default());
+    row.quote("correlation", request.correlation_id.clone().unwrap_or_default());
+    row.quote("quote", request.quote.as_deref().map(super::plain).unwrap_or_default());
+}
+
+fn entra_word(seen: &Seen<'_>, observation: &Observation, request: &TokenRequest) -> (&'static str, Mark) {
+    let sourced = |word| (word, Mark::Sourced);
+    if request.token_received {
+        return sourced("ok");
+    }
+    let cli = request.credential == "azure-cli";
+    let codes: Vec<&str> = request.codes.iter().map(String::as_str).chain(request.error.as_deref()).collect();
+    let text = request.description.as_deref().unwrap_or_default();
+    if cli || !codes.is_empty() {
+        let found = seen.lore.words.translate("entra", &codes, text).filter(|(word, _)| *word != "unrecognised");
+        if let Some(found) = found {
+            return found;
+        }
+    }
+    match (observation.outcome, request.status) {
+        (Outcome::CutShort | Outcome::Panicked, _) => sourced("undetermined"),
+        (Outcome::Unresolved, None) if cli => sourced("cli-missing"),
+        (Outcome::Timeout, None) => sourced("silent"),
+        (_, None) if cli => sourced("cli-failed"),
+        (_, None) => sourced("not-reached"),
+        (_, Some(429)) => sourced("throttled"),
+        (_, Some(_)) if codes.is_empty() => sourced("not-entra"),
+        (_, Some(500..)) => sourced("unavailable"),
+        _ => sourced("unrecognised"),
     }
 }
 
@@ -110,8 +163,8 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
     if let Some(claims) = claims {
         let who = row.value("source").unwrap_or("handed in").to_owned();
         return match claims.source.as_str() {
-            "managed-identity" => ("acquired", who),
-            _ => ("handed-in", format!("from {who}")),
+            "token-file" | "environment" => ("handed-in", format!("from {who}")),
+            _ => ("acquired", who),
         };
     }
     let settings = seen.settings;
@@ -119,7 +172,7 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
         return ("not-asked", "no credential asked for (--credential none)".to_owned());
     }
     let Some(asked) = asked else { return ("undetermined", "not asked before the run ended".to_owned()) };
-    let reply = row.word("metadata.reply").unwrap_or("undetermined");
+    let reply = row.word("entra.reply").or(row.word("metadata.reply")).unwrap_or("undetermined");
     // Nobody named a server, a user or a credential: a machine without managed identity then lacks nothing.
     let wanted = settings.server.is_some()
         || settings.user.is_some()
@@ -135,7 +188,14 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
         Outcome::CutShort | Outcome::Panicked => {
             ("undetermined", "the metadata service was not heard before the run ended".to_owned())
         }
-        _ => ("failed", format!("metadata service: {status}{said}")),
+        _ => {
+            let whom = match (row.word("entra.reply"), row.word("token.source")) {
+                (None, _) => "metadata service",
+                (_, Some("azure-cli")) => "Azure CLI",
+                _ => "token endpoint",
+            };
+            ("failed", format!("{whom}: {status}{said}"))
+        }
     }
 }
 

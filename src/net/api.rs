@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Failed, within};
 use crate::failure::Outcome;
+use crate::secret::Secret;
 
 /// A token reply or an instance document is far smaller.
 const BODY: usize = 64 * 1024;
@@ -35,8 +36,13 @@ pub(crate) fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// Asks with the header `Metadata: true` and reads at most [`BODY`] bytes within the patience.
-pub(crate) async fn get(url: &str, connect: Duration, patience: Duration) -> Result<Answer, Failed> {
+/// Asks with the header `Metadata: true` (and App Service's own, a secret) and reads at most [`BODY`] bytes within the patience.
+pub(crate) async fn get(
+    url: &str,
+    identity: Option<&Secret>,
+    connect: Duration,
+    patience: Duration,
+) -> Result<Answer, Failed> {
     within(patience, async {
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -47,7 +53,11 @@ pub(crate) async fn get(url: &str, connect: Duration, patience: Duration) -> Res
             .http1_only()
             .build()
             .map_err(|error| (Outcome::Other, Some(error.to_string())))?;
-        let mut response = client.get(url).header("Metadata", "true").send().await.map_err(|error| classify(&error))?;
+        let mut request = client.get(url).header("Metadata", "true");
+        if let Some(identity) = identity {
+            request = request.header("X-IDENTITY-HEADER", identity.expose());
+        }
+        let mut response = request.send().await.map_err(|error| classify(&error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {

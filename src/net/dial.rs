@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::{failed, within};
 use crate::evidence::{Detail, Recorder, TcpConnect};
@@ -11,6 +11,9 @@ use crate::failure::Outcome;
 
 /// A word needs two attempts that agree; the second comes after a pause that outlasts a blink of the peer.
 const PAUSE: Duration = Duration::from_millis(150);
+
+/// What every IPv4 path carries (RFC 1122, 3.3.3: 576 bytes less headers).
+const SMALL: u32 = 536;
 
 /// Whom to dial: the peer by name, address and where `--connect-to` leads.
 pub(crate) struct Peer<'a> {
@@ -54,4 +57,20 @@ pub(crate) async fn tcp(recorder: &Recorder, peer: &Peer<'_>, patience: Duration
             Err(outcome)
         }
     }
+}
+
+/// A connection on which both sides send segments of at most [`SMALL`] bytes, made once and kept by nobody but its user.
+pub(crate) async fn small_segments(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket2::SockRef::from(&socket).set_tcp_mss(SMALL)?;
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// One more connection, for a comparison.
+pub(crate) async fn again(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }

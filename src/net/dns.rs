@@ -5,9 +5,10 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use hickory_resolver::proto::op::{Edns, Message, Query, ResponseCode};
+use hickory_resolver::proto::op::{Edns, Message, MessageType, Query, ResponseCode};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -44,12 +45,27 @@ pub(crate) async fn ask(
         ttl_s: None,
         soa_zone: None,
         soa_server: None,
+        tcp: None,
     };
     let mut pending =
         recorder.begin(subject, format!("{record_type} of {name} at {nameserver}"), Detail::DnsQuery(query.clone()));
     let mut seen = query;
     let mut attempts = 1;
-    let result = super::within(patience, converse(&mut seen, record_type, &mut attempts)).await;
+    let beside = Mutex::new("silent");
+    let result = {
+        let conversation = super::within(patience, converse(&mut seen, record_type, &mut attempts));
+        let comparison = over_tcp_beside(nameserver, name, record_type, &beside);
+        tokio::pin!(conversation);
+        tokio::select! {
+            biased;
+            result = &mut conversation => result,
+            () = comparison => conversation.await,
+        }
+    };
+    if matches!(result, Err((Outcome::Timeout, _))) && !seen.truncated {
+        let word = *beside.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        seen.tcp = Some(word.to_owned());
+    }
     pending.attempts = attempts;
     let (outcome, error) = match result {
         Ok(()) if seen.rcode.as_deref() == Some("NOERROR") => (Outcome::Ok, None),
@@ -61,22 +77,48 @@ pub(crate) async fn ask(
     seen
 }
 
-async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u32) -> Result<(), Failed> {
-    // Always the whole name, with its final dot: search lists are the system resolver's business.
-    let name = Name::from_ascii(format!("{}.", seen.name.trim_end_matches('.')))
-        .map_err(|error| (Outcome::Other, Some(error.to_string())))?;
+/// Beside an unanswered UDP question: does TCP 53 answer, or at least connect? A dead server and a filtered way differ in it.
+async fn over_tcp_beside(nameserver: SocketAddr, name: &str, record_type: RecordType, said: &Mutex<&'static str>) {
+    let say = |word| *said.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = word;
+    tokio::time::sleep(RESEND[0]).await;
+    let Ok((_, _, bytes)) = question(name, record_type) else { return };
+    match TcpStream::connect(nameserver).await {
+        Ok(stream) => {
+            say("connects");
+            if exchange_tcp(stream, &bytes).await.is_ok() {
+                say("answers");
+            }
+        }
+        Err(error) if Outcome::of_io(&error) == Outcome::Refused => say("refused"),
+        Err(_) => {}
+    }
+}
+
+/// Always the whole name, with its final dot: search lists are the system resolver's business.
+fn question(name: &str, record_type: RecordType) -> Result<(Message, Query, Vec<u8>), Failed> {
+    let other = |error: &dyn std::fmt::Display| (Outcome::Other, Some(error.to_string()));
+    let name = Name::from_ascii(format!("{}.", name.trim_end_matches('.'))).map_err(|error| other(&error))?;
     let mut question = Message::query();
     question.metadata.recursion_desired = true;
-    let mut asked = Query::query(name.clone(), record_type);
+    let mut asked = Query::query(name, record_type);
     asked.set_query_class(DNSClass::IN);
     question.add_query(asked.clone());
     let mut edns = Edns::new();
     edns.set_max_payload(1232);
     question.edns = Some(edns);
-    let bytes = question.to_vec().map_err(|error| (Outcome::Other, Some(error.to_string())))?;
+    let bytes = question.to_vec().map_err(|error| other(&error))?;
+    Ok((question, asked, bytes))
+}
+
+async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u32) -> Result<(), Failed> {
+    let (question, asked, bytes) = question(&seen.name, record_type)?;
+    let name = asked.name().clone();
     let matches = |answer: &Message| {
+        // An error may come without its question; records that come without it are anybody's.
+        let without = answer.queries.is_empty() && answer.metadata.response_code != ResponseCode::NoError;
         answer.metadata.id == question.metadata.id
-            && (answer.queries.is_empty() || answer.queries.first() == Some(&asked))
+            && answer.metadata.message_type == MessageType::Response
+            && (without || answer.queries.first() == Some(&asked))
     };
 
     let mut answer = over_udp(seen.nameserver, &bytes, &matches, attempts).await?;
@@ -148,18 +190,23 @@ async fn over_tcp(
     bytes: &[u8],
     matches: &impl Fn(&Message) -> bool,
 ) -> Result<Message, Failed> {
-    let io = |error: io::Error| failed(&error);
-    let mut stream = TcpStream::connect(nameserver).await.map_err(io)?;
-    let length = u16::try_from(bytes.len()).map_err(|_| (Outcome::Other, None))?;
-    stream.write_all(&[&length.to_be_bytes(), bytes].concat()).await.map_err(io)?;
-    let length = stream.read_u16().await.map_err(io)?;
-    let mut answer = vec![0; usize::from(length)];
-    stream.read_exact(&mut answer).await.map_err(io)?;
+    let stream = TcpStream::connect(nameserver).await.map_err(|error| failed(&error))?;
+    let answer = exchange_tcp(stream, bytes).await.map_err(|error| failed(&error))?;
     match Message::from_vec(&answer) {
         Ok(answer) if matches(&answer) => Ok(answer),
         Ok(_) => Err((Outcome::Garbage, Some("the answer is to another question".to_owned()))),
         Err(error) => Err((Outcome::Garbage, Some(error.to_string()))),
     }
+}
+
+/// One message each way, with its length before it (RFC 1035, 4.2.2).
+async fn exchange_tcp(mut stream: TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes(), bytes].concat()).await?;
+    let length = stream.read_u16().await?;
+    let mut answer = vec![0; usize::from(length)];
+    stream.read_exact(&mut answer).await?;
+    Ok(answer)
 }
 
 fn fill(seen: &mut DnsQuery, answer: &Message, name: &Name, record_type: RecordType) {

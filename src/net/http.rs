@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::tls::Verified;
 use super::{Failed, within};
 use crate::evidence::Setting;
 use crate::failure::Outcome;
+use crate::secret::Secret;
 
 pub(crate) const BODY: usize = 256 * 1024;
 const HEAD: usize = 32 * 1024;
@@ -66,6 +68,27 @@ pub(crate) async fn get<S>(stream: S, host: &str, path: &str, patience: Duration
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    send(stream, host, path, None, patience).await
+}
+
+/// Posts a form that may hold a secret: only a stream whose peer was verified is taken.
+pub(crate) async fn post<S>(
+    stream: Verified<S>,
+    host: &str,
+    path: &str,
+    form: &Secret,
+    patience: Duration,
+) -> Result<Reply, Failed>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    send(stream.into_stream(), host, path, Some(form), patience).await
+}
+
+async fn send<S>(stream: S, host: &str, path: &str, form: Option<&Secret>, patience: Duration) -> Result<Reply, Failed>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     within(patience, async {
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .max_buf_size(HEAD)
@@ -73,11 +96,17 @@ where
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| classify(&error))?;
-        let request = hyper::Request::get(path)
+        let mut request = hyper::Request::builder()
+            .uri(path)
             .header("host", host)
             .header("accept", "application/json")
-            .header("user-agent", concat!("entra-preflight/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::<Bytes>::new())
+            .header("user-agent", concat!("entra-preflight/", env!("CARGO_PKG_VERSION")));
+        let body = form.map(|form| Bytes::copy_from_slice(form.expose().as_bytes()));
+        if body.is_some() {
+            request = request.method("POST").header("content-type", "application/x-www-form-urlencoded");
+        }
+        let request = request
+            .body(Full::new(body.unwrap_or_default()))
             .map_err(|error| (Outcome::Other, Some(error.to_string())))?;
         let exchange = async {
             let response = sender.send_request(request).await.map_err(|error| classify(&error))?;

@@ -135,6 +135,26 @@ where
     }
 }
 
+/// Whether the peer answers a ClientHello at all; what it shows is judged by nobody.
+pub(crate) async fn answers<S>(stream: S, name: &str, trust: &Trust) -> Failed
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let witness = Arc::new(Witness::new(trust));
+    let result = async {
+        let config = trust.config(false, &witness).map_err(|error| (Outcome::Other, Some(error.to_string())))?;
+        let name =
+            ServerName::try_from(name.to_owned()).map_err(|error| (Outcome::WrongName, Some(error.to_string())))?;
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| classify(&error))
+    };
+    match result.await {
+        Ok(_) => (Outcome::Ok, None),
+        // A certificate for another name is an answer.
+        Err(_) if !witness.chain().is_empty() => (Outcome::Ok, None),
+        Err(failure) => failure,
+    }
+}
+
 fn classify(error: &io::Error) -> Failed {
     let Some(tls) = inner(error) else {
         return match Outcome::of_io(error) {

@@ -17,6 +17,11 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// The page in ASCII typography, for terminals that say nothing of UTF-8; names keep their letters.
+pub fn plain_typography(text: &str) -> String {
+    text.replace('…', "...").replace('·', "-").replace(['“', '”'], "\"").replace('’', "'").replace('→', "->")
+}
+
 /// Breaks a line at blanks; what has none is left whole, so that a command or a name can be copied.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();

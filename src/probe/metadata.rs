@@ -10,6 +10,7 @@ use crate::evidence::{Detail, Instance, MetadataReply};
 use crate::failure::Outcome;
 use crate::net::{api, quote};
 use crate::secret::Secret;
+use crate::target::Source;
 use crate::verb::TOKEN;
 
 /// Off Azure nobody answers at this address, and nobody should wait for it long.
@@ -23,7 +24,7 @@ pub(super) async fn instance(run: Arc<Run>) {
     let url = format!("{}/metadata/instance?api-version=2021-02-01", run.target.metadata);
     let asked = MetadataReply { asked: "instance".to_owned(), url: url.clone(), ..MetadataReply::default() };
     let mut pending = run.recorder.begin(TOKEN, "the metadata service (instance)", Detail::Metadata(asked));
-    let answer = api::get(&url, CONNECT.min(run.patience()), run.patience()).await;
+    let answer = api::get(&url, None, CONNECT.min(run.patience()), run.patience()).await;
     let Detail::Metadata(reply) = &mut pending.detail else { return };
     reply.clock = super::clock();
     match answer {
@@ -45,11 +46,17 @@ pub(super) async fn instance(run: Arc<Run>) {
 /// Asks for a token for this cloud's PostgreSQL, and keeps whatever is answered instead.
 pub(super) async fn token(run: &Run) -> Option<Secret> {
     let target = &run.target;
-    let mut url = format!(
-        "{}/metadata/identity/oauth2/token?api-version=2018-02-01&resource={}",
-        target.metadata,
-        api::encoded(&target.cloud.resource)
-    );
+    let resource = api::encoded(&target.cloud.resource);
+    let (mut url, header) = match &target.source {
+        Source::AppService { endpoint, header } => {
+            let mark = if endpoint.contains('?') { '&' } else { '?' };
+            (format!("{endpoint}{mark}api-version=2019-08-01&resource={resource}"), Some(header))
+        }
+        _ => (
+            format!("{}/metadata/identity/oauth2/token?api-version=2018-02-01&resource={resource}", target.metadata),
+            None,
+        ),
+    };
     if let Some(client_id) = &target.client_id {
         url.push_str(&format!("&client_id={}", api::encoded(client_id)));
     }
@@ -60,7 +67,7 @@ pub(super) async fn token(run: &Run) -> Option<Secret> {
     let mut pauses = AGAIN.into_iter();
     let answer = loop {
         let left = until.saturating_duration_since(tokio::time::Instant::now());
-        let answer = api::get(&url, left, left).await;
+        let answer = api::get(&url, header, left, left).await;
         let busy = answer.as_ref().is_ok_and(|answer| matches!(answer.status, 404 | 410 | 429 | 500..));
         let pause = pauses.next().filter(|pause| busy && tokio::time::Instant::now() + *pause * 2 < until);
         let Some(pause) = pause else { break answer };

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::Run;
+use super::compare::{self, Doubt};
 use crate::evidence::{Detail, HttpExchange, PROXY_UNRESOLVED, ProbeNote};
 use crate::failure::Outcome;
 use crate::net::dial::{self, Peer};
@@ -159,7 +160,7 @@ async fn through_proxy(place: &Place) {
     }
 }
 
-async fn proxy_addresses(run: &Run, host: &str) -> Vec<IpAddr> {
+pub(super) async fn proxy_addresses(run: &Run, host: &str) -> Vec<IpAddr> {
     if let Ok(address) = host.parse() {
         return vec![address];
     }
@@ -183,12 +184,27 @@ where
 {
     let run = &place.run;
     let trust = run.trust().await;
-    let verified =
-        handshake(&run.recorder, &place.subject, (stream, peer), &place.host, (&trust, false), run.patience()).await;
-    match verified {
-        Ok(verified) => exchange(place, verified.into_stream()).await,
-        Err(Outcome::Timeout | Outcome::Other) => Spoken::Final,
-        Err(_) => Spoken::Doubtful,
+    let shaken = handshake(&run.recorder, &place.subject, (stream, peer), &place.host, (&trust, false), run.patience());
+    // Inside a tunnel there is nothing to compare: the proxy decides by name and says so.
+    let doubt = peer.map(|peer| Doubt {
+        subject: place.subject.clone(),
+        host: place.host.clone(),
+        peer,
+        dialled: dialled(&run.target.connect_to, &place.host, peer),
+        postgres: false,
+    });
+    let verified = match &doubt {
+        Some(doubt) => compare::beside(run, doubt, shaken).await,
+        None => shaken.await,
+    };
+    match (verified, &doubt) {
+        (Ok(verified), _) => exchange(place, verified.into_stream()).await,
+        (Err(Outcome::Reset | Outcome::Closed | Outcome::Alert), Some(doubt)) => {
+            compare::other_name(run, doubt, run.patience()).await;
+            Spoken::Doubtful
+        }
+        (Err(Outcome::Timeout | Outcome::Other), _) => Spoken::Final,
+        (Err(_), _) => Spoken::Doubtful,
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::client::TlsStream;
 
+use super::compare::{self, Doubt};
 use super::{Run, reach};
 use crate::evidence::{Detail, SslRequest};
 use crate::failure::Outcome;
@@ -54,7 +55,7 @@ async fn one(
     for _ in 0..2 {
         let to = Peer { subject: SERVER, host: &host, address: peer, dialled, proxy: false };
         let stream = dial::tcp(&run.recorder, &to, run.patience()).await.ok()?;
-        match secured(&run, &host, peer, stream).await {
+        match secured(&run, &host, (peer, dialled), stream).await {
             Ok(verified) => return Some(verified),
             Err(Outcome::Reset | Outcome::Closed) => {}
             Err(_) => return None,
@@ -66,7 +67,7 @@ async fn one(
 async fn secured(
     run: &Run,
     host: &str,
-    peer: SocketAddr,
+    (peer, dialled): (SocketAddr, SocketAddr),
     mut stream: TcpStream,
 ) -> Result<Verified<TlsStream<TcpStream>>, Outcome> {
     let detail = SslRequest { peer, answer: None, server_error: None };
@@ -100,5 +101,7 @@ async fn secured(
         return Err(outcome);
     }
     let trust = run.trust().await;
-    handshake(&run.recorder, SERVER, (stream, Some(peer)), host, (&trust, true), run.patience()).await
+    let doubt = Doubt { subject: SERVER.to_owned(), host: host.to_owned(), peer, dialled, postgres: true };
+    let shaken = handshake(&run.recorder, SERVER, (stream, Some(peer)), host, (&trust, true), run.patience());
+    compare::beside(run, &doubt, shaken).await
 }

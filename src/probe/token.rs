@@ -6,11 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::{Run, metadata};
+use super::{Run, application, azure_cli, metadata};
 use crate::evidence::{Claims, Detail, Validity, skew};
 use crate::failure::Outcome;
 use crate::net::quote;
 use crate::secret::Secret;
+use crate::target::{Proof, Source};
 use crate::verb::TOKEN;
 
 /// A token that was looked at and may be sent to this cloud's PostgreSQL.
@@ -23,10 +24,24 @@ const LONGEST: usize = 65_535;
 
 pub(super) async fn run(run: Arc<Run>) {
     let Some(giver) = run.token.giver() else { return };
-    let (secret, source) = match &run.target.token {
-        Some(given) => (Some(Secret::new(given.secret.expose().to_owned())), given.source),
-        None if run.asks_metadata() => (metadata::token(&run).await, "managed-identity"),
-        None => (None, "none"),
+    let (secret, source) = match &run.target.source {
+        Source::Given(given) => (Some(Secret::new(given.secret.expose().to_owned())), given.source),
+        Source::Application { client_id, tenant, proof } => {
+            let source = match proof {
+                Proof::Secret(_) => "client-secret",
+                Proof::Certificate(_) => "client-certificate",
+                Proof::Federated(_) => "workload-identity",
+            };
+            (application::token(&run, client_id, tenant, proof).await, source)
+        }
+        Source::ManagedIdentity | Source::AppService { .. } => (metadata::token(&run).await, "managed-identity"),
+        Source::AzureCli => (azure_cli::token(&run).await, "azure-cli"),
+        // Nobody named a credential: the machine's identity where there is one, else the account of the Azure CLI.
+        Source::Whatever if azure_cli::installed() && run.in_azure.wait().await != Some(true) => {
+            (azure_cli::token(&run).await, "azure-cli")
+        }
+        Source::Whatever => (metadata::token(&run).await, "managed-identity"),
+        Source::None => (None, "none"),
     };
     let Some(secret) = secret else {
         let _ = giver.send(Some(None));

@@ -71,11 +71,12 @@ fn counts(checks: &[CheckResult]) -> Counts {
 fn credential(facts: &Facts) -> String {
     let token = facts.row(crate::verb::TOKEN);
     match token.and_then(|row| row.word("token.source")) {
+        Some(name @ ("client-secret" | "client-certificate" | "workload-identity" | "azure-cli")) => name,
         Some("managed-identity") if token.and_then(|row| row.word("token.result")) != Some("not-asked") => {
             "managed-identity"
         }
-        Some("token-file") => "token-file",
-        Some("environment") => "environment",
+        // PGPASSWORD is a token that somebody already has, like a file.
+        Some("token-file" | "environment") => "token-file",
         _ => "none",
     }
     .to_owned()

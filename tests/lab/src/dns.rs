@@ -1,7 +1,6 @@
-//! Nameservers on loopback, UDP and TCP on one port, each with its way of answering.
+//! Nameservers, over UDP and TCP, each with its way of answering.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,83 +9,23 @@ use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::task::JoinSet;
 
 use crate::plan::{Plan, Role};
 use crate::scenario::{Answers, Ipv6, Nameserver};
-use crate::silence::{Refusal, Silence, UdpRefusal};
 use crate::tap::Ledger;
 
 const SLOW: Duration = Duration::from_millis(300);
 
-/// What holds the port of a nameserver beside its tasks.
-pub enum Guard {
-    Answering,
-    TcpSilent(Silence),
-    TcpRefused(Refusal),
-    Closed(UdpRefusal, Refusal),
-}
-
-/// Starts a nameserver and says where it is.
-///
-/// # Errors
-/// When no port can be had.
-pub async fn start(
-    tasks: &mut JoinSet<()>,
-    ledger: &Ledger,
-    peer: &str,
-    behaviour: &Nameserver,
-    plans: &Arc<Vec<Plan>>,
-) -> io::Result<(SocketAddr, Guard)> {
-    let all = [behaviour.all].into_iter().chain(Role::ALL.map(|role| role.answers(behaviour))).collect::<Vec<_>>();
-    // A port is free for UDP before it is known to be free for TCP: try until it is both.
-    for _ in 0..50 {
-        if behaviour.all == Answers::Closed {
-            let udp = UdpRefusal::new()?;
-            let port = udp.port()?;
-            let Ok(tcp) = Refusal::new(port) else { continue };
-            return Ok((here(port), Guard::Closed(udp, tcp)));
-        }
-        let udp = UdpSocket::bind(here(0)).await?;
-        let address = udp.local_addr()?;
-        let (guard, tcp) = if all.contains(&Answers::TruncatedSilent) || behaviour.all == Answers::Silent {
-            let Ok(silence) = Silence::new(address.port()) else { continue };
-            (Guard::TcpSilent(silence), None)
-        } else if all.contains(&Answers::TruncatedClosed) {
-            let Ok(refusal) = Refusal::new(address.port()) else { continue };
-            (Guard::TcpRefused(refusal), None)
-        } else {
-            let Ok(listener) = TcpListener::bind(address).await else { continue };
-            (Guard::Answering, Some(listener))
-        };
-        let server = Arc::new(Server {
-            behaviour: behaviour.clone(),
-            plans: plans.clone(),
-            ledger: ledger.clone(),
-            peer: peer.to_owned(),
-        });
-        tasks.spawn(server.clone().udp(Arc::new(udp)));
-        if let Some(listener) = tcp {
-            tasks.spawn(server.tcp(listener));
-        }
-        return Ok((address, guard));
-    }
-    Err(io::Error::other("no port is free for both UDP and TCP"))
-}
-
-fn here(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
-}
-
-struct Server {
-    behaviour: Nameserver,
-    plans: Arc<Vec<Plan>>,
-    ledger: Ledger,
-    peer: String,
+pub struct Server {
+    pub behaviour: Nameserver,
+    pub plans: Arc<Vec<Plan>>,
+    pub ledger: Ledger,
+    pub peer: String,
 }
 
 impl Server {
-    async fn udp(self: Arc<Self>, socket: Arc<UdpSocket>) {
+    pub async fn udp(self: Arc<Self>, socket: UdpSocket) {
+        let socket = Arc::new(socket);
         let mut buffer = vec![0; 4096];
         loop {
             // A client that is gone makes recv fail once; that is normal.
@@ -104,7 +43,7 @@ impl Server {
         }
     }
 
-    async fn tcp(self: Arc<Self>, listener: TcpListener) {
+    pub async fn tcp(self: Arc<Self>, listener: TcpListener) {
         loop {
             let Ok((mut stream, _)) = listener.accept().await else { continue };
             let _ = stream.set_nodelay(true);
@@ -149,7 +88,8 @@ impl Server {
         }
         let mut pause = Duration::ZERO;
         match answers {
-            Answers::Silent | Answers::Closed => return (Vec::new(), pause),
+            Answers::Silent | Answers::Closed | Answers::Hangs => return (Vec::new(), pause),
+            Answers::TcpOnly if !over_tcp => return (Vec::new(), pause),
             Answers::AaaaSilent if query.query_type() == RecordType::AAAA => return (Vec::new(), pause),
             Answers::Malformed => {
                 // The right id and a question, then an answer whose name points at itself.
@@ -219,6 +159,7 @@ fn fill(reply: &mut Message, plan: Option<&Plan>, asked: &str, query: &Query, an
         | Answers::Slow
         | Answers::Mixed
         | Answers::AaaaSilent
+        | Answers::TcpOnly
         | Answers::PublicElsewhere => plan.chain.clone(),
         Answers::Dangling if plan.role == Role::Server => vec![plan.public_alias.clone()],
         Answers::Dangling => plan.chain.iter().take(1).cloned().collect(),
@@ -312,13 +253,14 @@ mod tests {
         let names = crate::names::draw(&mut rng, &scenario);
         let plans = Arc::new(crate::plan::draw(&mut rng, &scenario, &names));
         let name = plans.iter().find(|plan| plan.role == role).map(|plan| plan.name.clone())?;
-        let mut tasks = JoinSet::new();
         let behaviour = Nameserver { all: answers, ..Nameserver::default() };
-        let (address, _guard) =
-            start(&mut tasks, &Ledger::default(), "nameserver 1", &behaviour, &plans).await.expect("started");
+        let server = Server { behaviour, plans, ledger: Ledger::default(), peer: "nameserver 1".to_owned() };
+        let bound = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
+        let address = bound.local_addr().expect("bound");
+        tokio::spawn(Arc::new(server).udp(bound));
         let mut question = Message::query();
         question.add_query(Query::query(ascii(&name), RecordType::A));
-        let socket = UdpSocket::bind(here(0)).await.expect("a socket");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
         socket.connect(address).await.expect("connected");
         socket.send(&question.to_vec().expect("bytes")).await.expect("sent");
         let mut buffer = vec![0; 4096];

@@ -5,14 +5,19 @@
 
 pub mod ca;
 pub mod cloud;
+mod command;
 pub mod dns;
 pub mod entra;
 pub mod graph;
+mod ground;
 pub mod host;
 pub mod http;
 pub mod judge;
+mod loopback;
 pub mod metadata;
 pub mod names;
+#[cfg(target_os = "linux")]
+pub mod namespaces;
 pub mod pages;
 pub mod plan;
 pub mod postgres;

@@ -11,11 +11,14 @@ use lab::story::{self, Story};
 use lab::world::World;
 
 const PROGRAM: &str = "entra-preflight";
+/// What the world is called that no story tells.
+const HEALTHY: &str = "healthy";
 const USAGE: &str = "\
-Usage: cargo run -p lab -- [--seed N] [NAME [ARGUMENTS OF check...]]
+Usage: cargo run -p lab -- [--seed N] [--namespaces] [NAME [ARGUMENTS OF check...]]
        cargo run -p lab -- --list
 
-Without NAME the world is healthy. NAME is a story of tests/scenarios, for example dns/nameserver-lies.";
+Without NAME the world is healthy. NAME is a story of tests/scenarios, for example dns/nameserver-lies.
+A story that loopback cannot carry is played in network namespaces (Linux); with --namespaces, any story is.";
 
 fn main() -> ExitCode {
     match demo() {
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
 fn demo() -> Result<ExitCode, String> {
     let mut seed = None;
     let mut name = None;
+    let mut apart = false;
     let mut arguments = std::env::args().skip(1);
     while name.is_none() {
         let Some(argument) = arguments.next() else { break };
@@ -45,6 +49,7 @@ fn demo() -> Result<ExitCode, String> {
                     number.parse::<u64>().map_err(|_| format!("`{number}` is not a seed; seeds are whole numbers"))?,
                 );
             }
+            "--namespaces" => apart = true,
             option if option.starts_with('-') => {
                 return Err(format!("`{option}` is not an option of the lab\n{USAGE}"));
             }
@@ -54,10 +59,33 @@ fn demo() -> Result<ExitCode, String> {
     let more: Vec<String> = arguments.collect();
     let story = match &name {
         Some(name) => story::named(&story::directory(), name)?,
-        None => Story { name: "healthy".to_owned(), scenario: Scenario::healthy() },
+        None => Story { name: HEALTHY.to_owned(), scenario: Scenario::healthy() },
     };
     let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-    play(&story, seed, &more)
+    if apart || story.scenario.needs_namespaces() { play_apart(&story, seed, &more) } else { play(&story, seed, &more) }
+}
+
+#[cfg(target_os = "linux")]
+fn play_apart(story: &Story, seed: u64, more: &[String]) -> Result<ExitCode, String> {
+    use lab::namespaces;
+    let program = program()?;
+    if namespaces::is_inside() {
+        let world =
+            namespaces::start(&story.scenario, seed).map_err(|error| format!("the world does not start: {error}"))?;
+        return play_in(&program, &world, story, "in network namespaces", more);
+    }
+    let mut arguments = vec!["--seed".to_owned(), seed.to_string(), "--namespaces".to_owned()];
+    if story.name != HEALTHY {
+        arguments.push(story.name.clone());
+    }
+    arguments.extend_from_slice(more);
+    let status = namespaces::rerun(&arguments)?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn play_apart(story: &Story, _seed: u64, _more: &[String]) -> Result<ExitCode, String> {
+    Err(format!("the story {} needs the network namespaces of Linux", story.name))
 }
 
 fn list() -> Result<ExitCode, String> {
@@ -72,9 +100,13 @@ fn list() -> Result<ExitCode, String> {
 fn play(story: &Story, seed: u64, more: &[String]) -> Result<ExitCode, String> {
     let program = program()?;
     let world = World::start(&story.scenario, seed).map_err(|error| format!("the world does not start: {error}"))?;
-    println!("lab: `{PROGRAM} check` in a miniature Azure on loopback (story {}, seed {seed})", story.name);
+    play_in(&program, &world, story, "on loopback", more)
+}
+
+fn play_in(program: &Path, world: &World, story: &Story, place: &str, more: &[String]) -> Result<ExitCode, String> {
+    println!("lab: `{PROGRAM} check` in a miniature Azure {place} (story {}, seed {})", story.name, world.seed);
     println!("     {}\n", story.scenario.story);
-    let (exit, report) = run::on_terminal(&program, &world, more)?;
+    let (exit, report) = run::on_terminal(program, world, more)?;
     let Ok(report) = serde_json::from_slice(&report) else {
         println!("\nlab: there is no report to judge (exit status {exit:?})");
         return Ok(ExitCode::FAILURE);

@@ -103,15 +103,21 @@ pub fn sql_address(rng: &mut Rng) -> Ipv4Addr {
 }
 
 /// Distinct values of a generator.
-pub fn distinct<T: PartialEq>(count: usize, mut draw: impl FnMut() -> T) -> Vec<T> {
+pub fn distinct<T: PartialEq>(count: usize, draw: impl FnMut() -> T) -> Vec<T> {
     let mut drawn = Vec::new();
-    while drawn.len() < count {
+    more(&mut drawn, count, draw);
+    drawn
+}
+
+/// So many more values, none of which was drawn before.
+pub fn more<T: PartialEq>(drawn: &mut Vec<T>, count: usize, mut draw: impl FnMut() -> T) {
+    let wanted = drawn.len() + count;
+    while drawn.len() < wanted {
         let next = draw();
         if !drawn.contains(&next) {
             drawn.push(next);
         }
     }
-    drawn
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fastrand::Rng;
 
-use crate::names::{Names, distinct, letters, sql_address};
+use crate::names::{Names, distinct, letters, more, sql_address};
 use crate::scenario::{Answers, Ipv6, Named, Nameserver, Scenario, Tcp, Topology};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,14 +100,18 @@ impl Plan {
 /// Draws the three plans of a scenario.
 pub fn draw(rng: &mut Rng, scenario: &Scenario, names: &Names) -> Vec<Plan> {
     let shadow = format!("dc{:02}.{}.internal", rng.u8(1..9), names.company);
-    let entra = |rng: &mut Rng, role: Role, host: &crate::scenario::Host| {
+    // No address has two names.
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    let mut entra = |rng: &mut Rng, role: Role, host: &crate::scenario::Host| {
         let (name, chain) = match role {
             Role::Graph => (names.cloud.graph, names.cloud.graph_chain(rng)),
             Role::Login | Role::Server => (names.cloud.login, names.cloud.login_chain(rng)),
         };
         let mut plan = blank(rng, role, name, 443, chain, &shadow);
-        plan.v4 = distinct(8, || names.cloud.address(rng));
-        plan.v6 = distinct(8, || names.cloud.address_v6(rng));
+        more(&mut v4, 8, || names.cloud.address(rng));
+        more(&mut v6, 8, || names.cloud.address_v6(rng));
+        plan.v4 = v4[v4.len() - 8..].to_vec();
+        plan.v6 = v6[v6.len() - 8..].to_vec();
         (plan.tcp, plan.tcp_of, plan.ipv6) = (host.tcp, host.tcp_of.clone(), host.ipv6);
         plan.public = names.cloud.address(rng);
         plan

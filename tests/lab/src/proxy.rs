@@ -1,6 +1,6 @@
-//! A CONNECT proxy as Squid is one. Tunnels lead to the lab's own ports and nowhere else.
+//! A CONNECT proxy as Squid is one. Tunnels lead to the lab's own sockets and nowhere else.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::http::{self, Request, Response, farewell, linger};
 use crate::scenario::ProxyMode;
 use crate::tap::{Ledger, Tap};
 
-/// Where a tunnel may lead: a name or an address with a port, and the lab's port behind it.
+/// Where a tunnel may lead: a name or an address with a port, and the lab's socket behind it.
 #[derive(Clone, Debug)]
 pub struct Tunnel {
     pub destination: String,
-    pub port: u16,
+    pub to: SocketAddr,
 }
 
 pub struct Proxy {
@@ -53,18 +53,14 @@ impl Proxy {
             }
             _ => {}
         }
-        let port = match self.decide(&request) {
-            Ok(port) => port,
+        let to = match self.decide(&request) {
+            Ok(to) => to,
             Err(response) => {
                 let _ = response.with("Connection", "close").write(&mut stream, self.date_offset).await;
                 return farewell(&mut stream).await;
             }
         };
-        let connected = tokio::time::timeout(
-            Duration::from_secs(30),
-            TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-        )
-        .await;
+        let connected = tokio::time::timeout(Duration::from_secs(30), TcpStream::connect(to)).await;
         let Ok(Ok(mut behind)) = connected else {
             let _ = self
                 .error(503, "ERR_CONNECT_FAIL 110", "The system returned: (110) Connection timed out")
@@ -82,7 +78,7 @@ impl Proxy {
     }
 
     /// The lab's port for this request, or what the proxy answers instead.
-    fn decide(&self, request: &Request) -> Result<u16, Response> {
+    fn decide(&self, request: &Request) -> Result<SocketAddr, Response> {
         if self.mode == ProxyMode::WebServer {
             let page = "<html><head><title>405 Not Allowed</title></head><body><center><h1>405 Not Allowed</h1></center><hr><center>nginx</center></body></html>";
             return Err(Response::new(405, "text/html", page).with("Server", "nginx"));
@@ -115,7 +111,7 @@ impl Proxy {
         let destination = request.target.to_ascii_lowercase();
         let tunnel = self.tunnels.iter().find(|tunnel| tunnel.destination == destination);
         tunnel
-            .map(|tunnel| tunnel.port)
+            .map(|tunnel| tunnel.to)
             .ok_or_else(|| self.error(503, "ERR_DNS_FAIL 0", "Unable to determine IP address from host name"))
     }
 

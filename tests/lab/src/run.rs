@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::judge;
@@ -20,6 +21,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const KILL: Duration = Duration::from_secs(15);
 
 /// What the program did.
+#[derive(Serialize, Deserialize)]
 pub struct Run {
     pub seed: u64,
     /// The command line, to be repeated by hand while the world stands.

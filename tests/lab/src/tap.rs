@@ -55,6 +55,10 @@ impl<S> Tap<S> {
         Tap { stream, record }
     }
 
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
     pub fn record(&self) -> Record {
         self.record.clone()
     }

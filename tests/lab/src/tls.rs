@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::ca::Chain;
 use crate::http::{farewell, linger};
@@ -19,6 +20,8 @@ use crate::tap::Tap;
 #[derive(Clone)]
 pub struct Side {
     pub behaviour: Tls,
+    /// The names that an appliance filters by.
+    filtered: Vec<String>,
     config: Arc<ServerConfig>,
 }
 
@@ -32,7 +35,12 @@ impl Side {
             .with_no_client_auth()
             .with_single_cert(chain.certificates, chain.key)
             .map_err(io::Error::other)?;
-        Ok(Side { behaviour, config: Arc::new(config) })
+        Ok(Side { behaviour, filtered: Vec::new(), config: Arc::new(config) })
+    }
+
+    /// The names for which `silent-by-name` and `reset-by-name` hold.
+    pub fn filtering(self, names: Vec<String>) -> Side {
+        Side { filtered: names, ..self }
     }
 
     /// To be called on a fresh connection: a reset at its end must be arranged at its start.
@@ -45,6 +53,9 @@ impl Side {
     /// The handshake, or what happens instead of it. `None` when there is nothing more to say.
     pub async fn accept(&self, mut stream: Tap<TcpStream>) -> Option<TlsStream<Tap<TcpStream>>> {
         let spoils = [Tls::Silent, Tls::Reset, Tls::Closed, Tls::Alert, Tls::PlainHttp].contains(&self.behaviour);
+        if [Tls::SilentByName, Tls::ResetByName].contains(&self.behaviour) {
+            return self.accept_by_name(stream).await;
+        }
         if !spoils {
             return TlsAcceptor::from(self.config.clone()).accept(stream).await.ok();
         }
@@ -70,6 +81,20 @@ impl Side {
             Tls::Closed => farewell(&mut stream).await,
             // Reset: the stream is dropped with its linger at zero.
             _ => {}
+        }
+        None
+    }
+
+    async fn accept_by_name(&self, stream: Tap<TcpStream>) -> Option<TlsStream<Tap<TcpStream>>> {
+        let mut started = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
+        let name = started.client_hello().server_name().map(str::to_ascii_lowercase);
+        if name.is_none_or(|name| !self.filtered.contains(&name)) {
+            return started.into_stream(self.config.clone()).await.ok();
+        }
+        if self.behaviour == Tls::SilentByName {
+            linger(&mut started.io).await;
+        } else {
+            let _ = started.io.stream().set_zero_linger();
         }
         None
     }

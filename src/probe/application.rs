@@ -1,0 +1,162 @@
+//! An application at the token endpoint of its tenant: client credentials with a secret, a certificate or a federated assertion
+//! (RFC 6749, 4.4; RFC 7523). The proof is sent once, over verified TLS, to the login host and nobody else.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use super::{Run, reach};
+use crate::evidence::{Detail, TokenRequest};
+use crate::failure::Outcome;
+use crate::net::dial::{self, Peer};
+use crate::net::tls::{Verified, handshake};
+use crate::net::{Failed, api::encoded, http, proxy, quote};
+use crate::secret::Secret;
+use crate::target::Proof;
+use crate::target::assertion::signed;
+use crate::verb::{LOGIN, TOKEN};
+
+const ASSERTION: &str = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+
+pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proof) -> Option<Secret> {
+    let host = run.target.cloud.login_host.clone();
+    let path = format!("/{}/oauth2/v2.0/token", encoded(tenant));
+    let endpoint = format!("https://{host}{path}");
+    let credential = match proof {
+        Proof::Secret(_) => "client-secret",
+        Proof::Certificate(_) => "client-certificate",
+        Proof::Federated(_) => "workload-identity",
+    };
+    let detail = TokenRequest { credential: credential.to_owned(), asked: endpoint.clone(), ..TokenRequest::default() };
+    let mut pending = run.recorder.begin(TOKEN, "the token endpoint", Detail::TokenRequest(Box::new(detail)));
+    let answer = async {
+        let form = form(run, client_id, proof, &endpoint).map_err(|text| (Outcome::Withheld, Some(text)))?;
+        let stream = open(run, &host).await?;
+        http::post(stream, &host, &path, &form, run.patience()).await
+    };
+    let answer = answer.await;
+    let Detail::TokenRequest(detail) = &mut pending.detail else { return None };
+    match answer {
+        Ok(reply) => {
+            let token = read(run, detail, &reply);
+            let failed = token.is_none().then(|| format!("HTTP {}", reply.status));
+            pending.end(if token.is_some() { Outcome::Ok } else { Outcome::Rejected }, failed);
+            token
+        }
+        Err((outcome, error)) => {
+            pending.end(outcome, error);
+            None
+        }
+    }
+}
+
+fn form(run: &Run, client_id: &str, proof: &Proof, endpoint: &str) -> Result<Secret, String> {
+    let scope = encoded(&format!("{}/.default", run.target.cloud.resource));
+    let head = format!("grant_type=client_credentials&client_id={}&scope={scope}", encoded(client_id));
+    let with_assertion = |assertion: Secret| {
+        run.recorder.protect(&assertion);
+        let text = encoded(assertion.expose());
+        Secret::new(format!("{head}&client_assertion_type={ASSERTION}&client_assertion={text}"))
+    };
+    match proof {
+        Proof::Secret(secret) => Ok(Secret::new(format!("{head}&client_secret={}", encoded(secret.expose())))),
+        Proof::Certificate(key) => signed(key, client_id, endpoint, super::clock()).map(with_assertion),
+        Proof::Federated(path) => {
+            let text = crate::net::host::read_file(&path.to_string_lossy()).unwrap_or_default();
+            if text.trim().is_empty() {
+                return Err(format!("the federated token file {} cannot be read or is empty", path.display()));
+            }
+            Ok(with_assertion(Secret::new(text.trim().to_owned())))
+        }
+    }
+}
+
+/// A verified connection to the login host, directly or through the proxy. Who fails here is told by the check of the host.
+async fn open(run: &Run, host: &str) -> Result<Verified<TlsStream<TcpStream>>, Failed> {
+    let failed = |outcome| (outcome, Some("the login host is not reached; see https.login".to_owned()));
+    let route = run.target.proxies.route(host);
+    let mut last = Outcome::Unresolved;
+    let peers: Vec<(SocketAddr, SocketAddr)> = match route.proxy {
+        Some(proxy) => {
+            let addresses = reach::proxy_addresses(run, &proxy.host).await;
+            addresses.into_iter().map(|address| SocketAddr::new(address, proxy.port)).map(|peer| (peer, peer)).collect()
+        }
+        None => reach::peers(run, LOGIN, host, 443).await,
+    };
+    for (peer, dialled) in peers.into_iter().take(3) {
+        let to = Peer { subject: TOKEN, host, address: peer, dialled, proxy: route.proxy.is_some() };
+        let stream = match dial::tcp(&run.recorder, &to, run.patience()).await {
+            Ok(stream) => stream,
+            Err(outcome) => {
+                last = outcome;
+                continue;
+            }
+        };
+        let stream = match route.proxy {
+            Some(proxy) => {
+                let destination = format!("{host}:443");
+                proxy::connect(&run.recorder, TOKEN, stream, proxy, &destination, run.patience())
+                    .await
+                    .map_err(failed)?
+            }
+            None => stream,
+        };
+        let trust = run.trust().await;
+        let peer = route.proxy.is_none().then_some(peer);
+        return handshake(&run.recorder, TOKEN, (stream, peer), host, (&trust, false), run.patience())
+            .await
+            .map_err(failed);
+    }
+    Err(failed(last))
+}
+
+fn read(run: &Run, detail: &mut TokenRequest, reply: &http::Reply) -> Option<Secret> {
+    detail.status = Some(reply.status);
+    let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    let text = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str());
+    if let Some(token) = text("access_token").filter(|_| reply.status == 200) {
+        let token = Secret::new(token.to_owned());
+        run.recorder.protect(&token);
+        detail.token_received = true;
+        return Some(token);
+    }
+    let kept = |name: &str| text(name).map(|text| quote(text.as_bytes()));
+    detail.error = kept("error");
+    detail.description = kept("error_description");
+    detail.trace_id = kept("trace_id");
+    detail.correlation_id = kept("correlation_id");
+    let numbers = body.as_ref().and_then(|body| body.get("error_codes")?.as_array().cloned()).unwrap_or_default();
+    detail.codes = numbers.iter().filter_map(Value::as_i64).take(8).map(|code| code.to_string()).collect();
+    if detail.codes.is_empty() {
+        detail.codes = codes(detail.description.as_deref().unwrap_or_default());
+    }
+    if body.is_none() && reply.status != 200 {
+        detail.quote = Some(quote(&reply.body)).filter(|quote| !quote.is_empty());
+    }
+    None
+}
+
+/// The AADSTS numbers that a text names.
+pub(super) fn codes(text: &str) -> Vec<String> {
+    let mut codes = Vec::new();
+    for rest in text.split("AADSTS").skip(1) {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).take(9).collect();
+        if !digits.is_empty() && !codes.contains(&digits) {
+            codes.push(digits);
+        }
+    }
+    codes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::codes;
+
+    #[test]
+    fn finds_aadsts_numbers() {
+        assert_eq!(codes("AADSTS7000215: Invalid client secret. AADSTS50001 and AADSTS7000215"), ["7000215", "50001"]);
+        assert!(codes("AADSTSx").is_empty());
+    }
+}

@@ -1,0 +1,78 @@
+//! Comparisons beside a doubtful handshake, each with one thing changed. They run while it is still waited for.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Run;
+use crate::evidence::{Changed, Comparison, Detail};
+use crate::net::postgres::{self, Ssl};
+use crate::net::{dial, tls, within};
+
+/// A name of Microsoft that filters by name commonly let through.
+const OTHER_NAME: &str = "www.microsoft.com";
+/// A handshake that takes longer than this share of the patience is doubtful.
+const SHARE: u32 = 3;
+
+/// Whom a doubtful handshake was with.
+#[derive(Clone)]
+pub(super) struct Doubt {
+    pub(super) subject: String,
+    pub(super) host: String,
+    pub(super) peer: SocketAddr,
+    pub(super) dialled: SocketAddr,
+    /// True when TLS comes after SSLRequest.
+    pub(super) postgres: bool,
+}
+
+/// Runs `work`; when it has not ended after a third of the patience, compares while going on.
+pub(super) async fn beside<T>(run: &Run, doubt: &Doubt, work: impl Future<Output = T>) -> T {
+    let patience = run.patience();
+    let compare = async {
+        tokio::time::sleep(patience / SHARE).await;
+        // Over before the handshake's own patience is, so that both have spoken.
+        let left = patience / 2;
+        tokio::join!(small_segments(run, doubt, left), async {
+            if !doubt.postgres {
+                other_name(run, doubt, left).await;
+            }
+        });
+    };
+    tokio::pin!(work);
+    tokio::pin!(compare);
+    tokio::select! {
+        biased;
+        done = &mut work => done,
+        _ = &mut compare => work.await,
+    }
+}
+
+/// The same address with another server name: whoever cuts by name lets this one pass.
+pub(super) async fn other_name(run: &Run, doubt: &Doubt, patience: Duration) {
+    let trust = run.trust().await;
+    let detail = Comparison { changed: Changed::OtherName, peer: doubt.peer, name: OTHER_NAME.to_owned() };
+    let pending = run.recorder.begin(&doubt.subject, "", Detail::Comparison(detail));
+    let result = within(patience, async {
+        let stream = dial::again(doubt.dialled).await.map_err(|error| crate::net::failed(&error))?;
+        Ok(tls::answers(stream, OTHER_NAME, &trust).await)
+    })
+    .await;
+    let (outcome, error) = result.unwrap_or_else(|failure| failure);
+    pending.end(outcome, error);
+}
+
+/// The same handshake in small segments: what loses large packets lets these pass.
+async fn small_segments(run: &Run, doubt: &Doubt, patience: Duration) {
+    let trust = run.trust().await;
+    let detail = Comparison { changed: Changed::SmallSegments, peer: doubt.peer, name: doubt.host.clone() };
+    let pending = run.recorder.begin(&doubt.subject, "", Detail::Comparison(detail));
+    let result = within(patience, async {
+        let mut stream = dial::small_segments(doubt.dialled).await.map_err(|error| crate::net::failed(&error))?;
+        if doubt.postgres && !matches!(postgres::request_ssl(&mut stream, patience).await?, Ssl::Accepted) {
+            return Ok((crate::failure::Outcome::Rejected, None));
+        }
+        Ok(tls::answers(stream, &doubt.host, &trust).await)
+    })
+    .await;
+    let (outcome, error) = result.unwrap_or_else(|failure| failure);
+    pending.end(outcome, error);
+}

@@ -1,0 +1,113 @@
+//! The program's command line and environment, as they grow with its world.
+
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::ca::Authorities;
+use crate::names::Names;
+use crate::scenario::{From, Scenario, Tenant, Tls};
+use crate::token::Made;
+
+/// The command line and the environment, as they grow.
+pub(crate) struct Command<'a> {
+    scenario: &'a Scenario,
+    names: Names,
+    server: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) stdin: Option<Vec<u8>>,
+}
+
+impl<'a> Command<'a> {
+    pub(crate) fn new(scenario: &'a Scenario, names: Names, server: String) -> Command<'a> {
+        let mut command =
+            Command { scenario, names, server, args: vec!["check".to_owned()], env: Vec::new(), stdin: None };
+        if scenario.world.server {
+            let port = scenario.server.port;
+            let server = if port == 5432 { command.server.clone() } else { format!("{}:{port}", command.server) };
+            command.option("--server", &server);
+        }
+        if scenario.world.user {
+            command.option("--user", &command.names.user.clone());
+        }
+        command.option("--timeout", &scenario.world.timeout);
+        command.option("--deadline", &scenario.world.deadline);
+        command
+    }
+
+    pub(crate) fn option(&mut self, name: &str, value: &str) {
+        self.args.extend([name.to_owned(), value.to_owned()]);
+    }
+
+    pub(crate) fn env(&mut self, name: &str, value: &str) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn trust(&mut self, dir: &Path, scenario: &Scenario, authorities: &Authorities) -> io::Result<()> {
+        let mut roots = authorities.root.pem();
+        if [scenario.login.tls, scenario.graph.tls].contains(&Tls::InspectedTrusted)
+            || scenario.server.sides().contains(&Tls::InspectedTrusted)
+        {
+            roots.push_str(&authorities.appliance.pem());
+        }
+        let (mine, platform) = (dir.join("roots.pem"), dir.join("platform.pem"));
+        std::fs::write(&mine, roots)?;
+        std::fs::write(&platform, authorities.unrelated.pem())?;
+        if scenario.world.ca_file {
+            self.option("--ca-file", &mine.to_string_lossy());
+        }
+        self.env("SSL_CERT_FILE", &platform.to_string_lossy());
+        Ok(())
+    }
+
+    pub(crate) fn credential(&mut self, dir: &Path, scenario: &Scenario, token: &Made) -> io::Result<()> {
+        match scenario.token.from {
+            From::Metadata => {}
+            From::None => self.option("--credential", "none"),
+            From::Environment => self.env("PGPASSWORD", &token.handed),
+            From::Stdin => {
+                self.option("--token-file", "-");
+                self.stdin = Some(token.handed.clone().into_bytes());
+            }
+            From::File => {
+                let path = dir.join("token");
+                let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+                io::Write::write_all(&mut file, token.handed.as_bytes())?;
+                self.option("--token-file", &path.to_string_lossy());
+            }
+        }
+        if scenario.token.tenant == Tenant::Other && !scenario.world.args.iter().any(|arg| arg.starts_with("--tenant"))
+        {
+            let tenant = self.names.tenant.clone();
+            self.option("--tenant", &tenant);
+        }
+        Ok(())
+    }
+
+    /// The scenario's own arguments and variables come last.
+    pub(crate) fn end(mut self, scenario: &Scenario) -> Command<'a> {
+        let args: Vec<String> = scenario.world.args.iter().map(|arg| self.filled(arg)).collect();
+        self.args.extend(args);
+        for (name, value) in &self.scenario.world.env {
+            let value = self.filled(value);
+            self.env(name, &value);
+        }
+        self
+    }
+
+    fn filled(&self, text: &str) -> String {
+        let names = &self.names;
+        let values = [
+            ("{server}", self.server.as_str()),
+            ("{user}", &names.user),
+            ("{database}", "postgres"),
+            ("{login}", names.cloud.login),
+            ("{graph}", names.cloud.graph),
+            ("{tenant}", &names.tenant),
+            ("{client_id}", &names.client_id),
+        ];
+        values.into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+    }
+}

@@ -1,0 +1,61 @@
+//! What carries a world's packets: where its peers listen, and how the program gets there.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, UdpSocket};
+
+use crate::command::Command;
+use crate::names::Names;
+use crate::plan::{Plan, Role};
+use crate::scenario::{Nameserver, Scenario, Tcp};
+
+/// One carrier. Its sockets are made by its methods only, within the world's runtime.
+pub(crate) trait Ground: Send {
+    /// Makes the ground ready for what will stand on it.
+    fn lay(&mut self, scenario: &Scenario, names: &Names, plans: &[Plan]) -> io::Result<()>;
+
+    /// Every nameserver of the world, in the machine's order.
+    fn nameservers(&self, scenario: &Scenario) -> Vec<Nameserver> {
+        if scenario.nameserver.is_empty() { vec![Nameserver::default()] } else { scenario.nameserver.clone() }
+    }
+
+    /// Where the nameserver at this place listens.
+    fn nameserver(&mut self, place: usize, behaviour: &Nameserver) -> io::Result<Ears>;
+
+    /// Where a name's service listens: behind all its addresses, or behind the one at this place.
+    fn service(&mut self, role: Role, place: Option<usize>) -> io::Result<Vec<TcpListener>>;
+
+    /// Where the metadata service listens, if it does.
+    fn metadata(&mut self, fate: Tcp) -> io::Result<Option<TcpListener>>;
+
+    /// Where the proxy is, and where it listens, if it does.
+    fn proxy(&mut self, fate: Tcp) -> io::Result<(SocketAddr, Option<TcpListener>)>;
+
+    /// What a tunnel of the proxy leads to: one address of a name, or the first one.
+    fn behind_proxy(&self, plan: &Plan, address: Option<std::net::IpAddr>) -> SocketAddr;
+
+    /// Points the program at this world.
+    fn point(&self, command: &mut Command<'_>);
+}
+
+/// The sockets of a nameserver.
+#[derive(Default)]
+pub(crate) struct Ears {
+    pub udp: Option<UdpSocket>,
+    pub tcp: Option<TcpListener>,
+}
+
+/// Listens there.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// Receives there.
+pub(crate) fn receive(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}

@@ -1,0 +1,187 @@
+//! The network as it is built: three namespaces, two cables, real addresses and ports.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::layout::{self, Layout, SUBNET_V6, UPLINK, UPLINK_V6, alone};
+use super::machine::Machine;
+use super::namespace::Namespace;
+use super::tools;
+use crate::command::Command;
+use crate::ground::{Ears, Ground, listen, receive};
+use crate::names::Names;
+use crate::plan::{Plan, Role};
+use crate::scenario::{Answers, Nameserver, Scenario, Tcp};
+
+/// Three namespaces: the client's is the process's own, the world's sockets are made in the services', the router stands between.
+pub(super) struct Network {
+    client: Namespace,
+    router: Namespace,
+    pub(super) services: Namespace,
+    built: Option<(Layout, TempDir)>,
+}
+
+impl Network {
+    /// Three empty namespaces; fails where the first of them leads anywhere.
+    pub(super) fn new() -> io::Result<Network> {
+        let network =
+            Network { client: Namespace::here()?, router: Namespace::new()?, services: Namespace::new()?, built: None };
+        for namespace in [&network.client, &network.router, &network.services] {
+            namespace.has_only(&[])?;
+        }
+        Ok(network)
+    }
+
+    /// Cables, addresses and routes.
+    fn connect(&self, layout: &Layout, names: &Names) -> io::Result<()> {
+        let (router, services) = (self.router.path(), self.services.path());
+        let gateway = layout::gateway(names);
+        let (vm, [up, down]) = (names.vm_address, UPLINK);
+        let mut client = lines(&format!(
+            "link add eth0 type veth peer name client
+             link set client netns {router}
+             link set lo up
+             address add {vm}/24 dev eth0
+             link set eth0 up
+             route add default via {gateway}"
+        ));
+        let mut between = lines(&format!(
+            "link add services type veth peer name eth0
+             link set eth0 netns {services}
+             link set lo up
+             address add {gateway}/24 dev client
+             address add {up}/30 dev services
+             link set client up
+             link set services up
+             route add default via {down}"
+        ));
+        let mut behind = lines(&format!(
+            "link set lo up
+             address add {down}/30 dev eth0
+             link set eth0 up
+             route add default via {up}"
+        ));
+        if layout.ipv6 {
+            let ([near, far], [up, down]) = (SUBNET_V6, UPLINK_V6);
+            client.extend(lines(&format!("address add {far}/64 dev eth0 nodad\nroute add ::/0 via {near}")));
+            between.extend(lines(&format!(
+                "address add {near}/64 dev client nodad
+                 address add {up}/64 dev services nodad
+                 route add ::/0 via {down}"
+            )));
+            behind.extend(lines(&format!("address add {down}/64 dev eth0 nodad\nroute add ::/0 via {up}")));
+        }
+        for address in layout.addresses.iter().filter(|address| layout.ipv6 || address.is_ipv4()) {
+            behind.push(format!("address add {} dev lo", alone(*address)));
+        }
+        client.extend(layout.routes.iter().map(|route| format!("route {route}")));
+        self.client.within(|| tools::ip(&client))?;
+        self.router.within(|| {
+            tools::ip(&between)?;
+            std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
+            if layout.ipv6 {
+                std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1")?;
+            }
+            // Else the kernel spares every second refusal.
+            let _ = std::fs::write("/proc/sys/net/ipv4/icmp_ratelimit", "0");
+            tools::nft(&layout.ruleset())
+        })?;
+        self.services.within(|| {
+            let _ = std::fs::write("/proc/sys/net/ipv4/icmp_ratelimit", "0");
+            tools::ip(&behind)
+        })
+    }
+
+    /// What the story itself changes on the router and on the client.
+    fn spoil(&self, scenario: &Scenario, fill: &(impl Fn(&str) -> String + Sync)) -> io::Result<()> {
+        let world = &scenario.world;
+        let routes =
+            |routes: &[String]| routes.iter().map(|route| format!("route {}", fill(route))).collect::<Vec<_>>();
+        self.router.within(|| {
+            tools::ip(&routes(&world.router_routes))?;
+            tools::nft(&fill(&world.router_nft.join("\n")))
+        })?;
+        self.client.within(|| {
+            tools::ip(&routes(&world.routes))?;
+            tools::nft(&fill(&world.nft.join("\n")))
+        })
+    }
+
+    fn layout(&self) -> io::Result<&Layout> {
+        let built = self.built.as_ref().ok_or_else(|| io::Error::other("the network is not built yet"))?;
+        Ok(&built.0)
+    }
+}
+
+impl Ground for Network {
+    fn lay(&mut self, scenario: &Scenario, names: &Names, plans: &[Plan]) -> io::Result<()> {
+        let layout = Layout::of(scenario, names, plans);
+        let fill = |text: &str| layout::filled(text, names, plans, &layout);
+        self.connect(&layout, names)?;
+        self.spoil(scenario, &fill)?;
+        self.client.has_only(&["eth0"])?;
+        self.router.has_only(&["client", "services"])?;
+        self.services.has_only(&["eth0"])?;
+        let world = &scenario.world;
+        let own = format!("127.0.0.1 localhost\n::1 localhost ip6-localhost\n{} {}\n", names.vm_address, names.vm);
+        let machine = Machine {
+            resolv_conf: world.resolv_conf.as_deref().map_or_else(|| layout.resolv_conf(), fill),
+            hosts: world.hosts.iter().fold(own, |text, line| text + &fill(line) + "\n"),
+            nsswitch: world.nsswitch.clone().unwrap_or_else(|| "hosts: files dns".to_owned()) + "\n",
+            in_azure: world.in_azure,
+        };
+        let files = machine.furnish()?;
+        self.built = Some((layout, files));
+        Ok(())
+    }
+
+    fn nameservers(&self, _scenario: &Scenario) -> Vec<Nameserver> {
+        let layout = self.layout().ok();
+        layout
+            .map(|layout| layout.nameservers.iter().map(|(_, behaviour)| behaviour.clone()).collect())
+            .unwrap_or_default()
+    }
+
+    fn nameserver(&mut self, place: usize, behaviour: &Nameserver) -> io::Result<Ears> {
+        let Some((address, _)) = self.layout()?.nameservers.get(place) else { return Ok(Ears::default()) };
+        let address = SocketAddr::from((*address, 53));
+        if matches!(behaviour.all, Answers::Silent | Answers::Closed) {
+            return Ok(Ears::default());
+        }
+        let tcp = if behaviour.tcp() == Tcp::Ok { Some(listen(address)?) } else { None };
+        Ok(Ears { udp: Some(receive(address)?), tcp })
+    }
+
+    fn service(&mut self, role: Role, place: Option<usize>) -> io::Result<Vec<TcpListener>> {
+        let layout = self.layout()?;
+        let wanted = layout.services.iter().filter(|(whose, which, address)| {
+            *whose == role && place.is_none_or(|place| place == *which) && (layout.ipv6 || address.is_ipv4())
+        });
+        wanted.map(|(_, _, address)| listen(*address)).collect()
+    }
+
+    fn metadata(&mut self, fate: Tcp) -> io::Result<Option<TcpListener>> {
+        let address = self.layout()?.metadata;
+        if fate == Tcp::Ok { listen(address).map(Some) } else { Ok(None) }
+    }
+
+    fn proxy(&mut self, fate: Tcp) -> io::Result<(SocketAddr, Option<TcpListener>)> {
+        let address = self.layout()?.proxy;
+        Ok((address, if fate == Tcp::Ok { Some(listen(address)?) } else { None }))
+    }
+
+    fn behind_proxy(&self, plan: &Plan, address: Option<IpAddr>) -> SocketAddr {
+        let first = || plan.v4.first().map(|address| IpAddr::from(*address));
+        SocketAddr::new(address.or_else(first).unwrap_or(IpAddr::from([192, 0, 2, 9])), plan.port)
+    }
+
+    /// Nothing to say: names, addresses and ports are the real ones.
+    fn point(&self, _command: &mut Command<'_>) {}
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}

@@ -1,0 +1,43 @@
+//! The instance metadata service.
+
+use serde::Deserialize;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetadataMode {
+    #[default]
+    Ok,
+    Silent,
+    SilentToken,
+    /// Another cloud's service.
+    Foreign,
+    Closed,
+    Reset,
+    Garbage,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metadata {
+    pub mode: MetadataMode,
+    pub status: u16,
+    pub error: String,
+    pub description: String,
+    pub body: String,
+    pub server: String,
+    pub times: u32,
+}
+
+impl Default for Metadata {
+    fn default() -> Metadata {
+        Metadata {
+            mode: MetadataMode::Ok,
+            status: 200,
+            error: String::new(),
+            description: String::new(),
+            body: String::new(),
+            server: "IMDS/150.870.65.1856".to_owned(),
+            times: 0,
+        }
+    }
+}

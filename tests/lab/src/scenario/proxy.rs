@@ -1,0 +1,64 @@
+//! The proxy.
+
+use serde::Deserialize;
+
+use super::host::Tcp;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyMode {
+    #[default]
+    Ok,
+    Auth,
+    Denied,
+    BadGateway,
+    Unavailable,
+    Silent,
+    Closed,
+    WebServer,
+    Garbage,
+    HangsUp,
+    Stalls,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Credentials {
+    #[default]
+    None,
+    Right,
+    Wrong,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proxy {
+    pub mode: ProxyMode,
+    pub credentials: Credentials,
+    pub variable: String,
+    pub no_proxy: String,
+    pub direct: Tcp,
+}
+
+impl Default for Proxy {
+    fn default() -> Proxy {
+        Proxy {
+            mode: ProxyMode::Ok,
+            credentials: Credentials::None,
+            variable: "HTTPS_PROXY".to_owned(),
+            no_proxy: String::new(),
+            direct: Tcp::Silent,
+        }
+    }
+}
+
+impl Proxy {
+    /// What a connection to it meets.
+    pub fn fate(&self) -> Tcp {
+        match self.mode {
+            ProxyMode::Silent => Tcp::Silent,
+            ProxyMode::Closed => Tcp::Refused,
+            _ => Tcp::Ok,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The flexible server, stage by stage.
+
+use serde::Deserialize;
+
+use super::host::{Ipv6, Tcp, Tls};
+
+/// The answer to SSLRequest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Ssl {
+    #[default]
+    S,
+    N,
+    E,
+    #[serde(rename = "silent")]
+    Silent,
+    #[serde(rename = "closed")]
+    Closed,
+    #[serde(rename = "reset")]
+    Reset,
+    #[serde(rename = "http")]
+    Http,
+    #[serde(rename = "ssh")]
+    Ssh,
+    #[serde(rename = "extra-bytes")]
+    ExtraBytes,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asks {
+    #[default]
+    Cleartext,
+    Scram,
+    Md5,
+    Gss,
+    Nothing,
+    Silent,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum After {
+    #[default]
+    Ready,
+    Silent,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum At {
+    BeforeToken,
+    AfterToken,
+    AfterAuthentication,
+}
+
+/// What becomes of the token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Received {
+    #[default]
+    Answered,
+    Silent,
+    Closed,
+}
+
+/// What `--server` says: Azure's name, its first address, or an alias of the company's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Named {
+    #[default]
+    Name,
+    Address,
+    Alias,
+}
+
+/// An ErrorResponse; an empty table is none.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PgError {
+    pub sqlstate: String,
+    pub message: String,
+    pub at: Option<At>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    pub addresses: usize,
+    pub port: u16,
+    pub tcp: Tcp,
+    pub tcp_of: Vec<Tcp>,
+    pub ipv6: Ipv6,
+    pub named: Named,
+    pub tls: Tls,
+    pub tls_of: Vec<Tls>,
+    pub ssl: Ssl,
+    pub asks: Asks,
+    pub token: Received,
+    pub error: PgError,
+    pub after: After,
+    pub role: bool,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            addresses: 1,
+            port: 5432,
+            tcp: Tcp::Ok,
+            tcp_of: Vec::new(),
+            ipv6: Ipv6::Absent,
+            named: Named::Name,
+            tls: Tls::Ok,
+            tls_of: Vec::new(),
+            ssl: Ssl::S,
+            asks: Asks::Cleartext,
+            token: Received::Answered,
+            error: PgError::default(),
+            after: After::Ready,
+            role: true,
+        }
+    }
+}
+
+impl Server {
+    /// How its addresses do TLS, one by one.
+    pub fn sides(&self) -> Vec<Tls> {
+        (0..self.addresses.max(self.tls_of.len()))
+            .map(|place| self.tls_of.get(place).copied().unwrap_or(self.tls))
+            .collect()
+    }
+}

@@ -1,0 +1,274 @@
+//! Starts the peers of a world, one after the other, on whatever ground carries them.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use fastrand::Rng;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::{Held, World};
+use crate::ca::Authorities;
+use crate::command::Command;
+use crate::dns;
+use crate::entra::Entra;
+use crate::ground::Ground;
+use crate::host::Host;
+use crate::metadata::Service;
+use crate::names::{self, Names};
+use crate::plan::{self, Plan, Role};
+use crate::postgres::Postgres;
+use crate::proxy::{Proxy, Tunnel};
+use crate::scenario::{Asks, Credentials, Form, Named, Scenario, Ssl, Tls};
+use crate::secrets::Secret;
+use crate::tap::Ledger;
+use crate::tls::Side;
+use crate::token::{self, Made};
+
+pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u64) -> io::Result<World> {
+    let mut rng = Rng::with_seed(seed);
+    let names = names::draw(&mut rng, scenario);
+    let plans = Arc::new(plan::draw(&mut rng, scenario, &names));
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let token = token::make(&mut rng, &scenario.token, &names, now);
+    let authorities =
+        Authorities::make(&mut rng, &names.company, scenario.world.appliance).map_err(io::Error::other)?;
+    let secret = Secret {
+        name: "token",
+        text: token.secret.clone(),
+        may: if server_may_have_token(scenario, &token, now) { vec!["server"] } else { Vec::new() },
+        times: 1,
+    };
+    let mut site = Site {
+        scenario,
+        command: Command::new(scenario, names.clone(), server(scenario, &names, &plans)),
+        names: names.clone(),
+        plans,
+        token,
+        authorities,
+        rng,
+        ground,
+        dir: tempfile::Builder::new().prefix("lab-").tempdir()?,
+        ledger: Ledger::default(),
+        tasks: JoinSet::new(),
+        passwords: Arc::default(),
+        secrets: vec![secret],
+    };
+    site.ground.lay(scenario, &site.names, &site.plans)?;
+    site.entra()?;
+    site.server()?;
+    site.nameservers()?;
+    site.metadata()?;
+    site.proxy()?;
+    site.ground.point(&mut site.command);
+    site.command.trust(site.dir.path(), scenario, &site.authorities)?;
+    site.command.credential(site.dir.path(), scenario, &site.token)?;
+    let Command { args, env, stdin, .. } = site.command.end(scenario);
+    Ok(World {
+        seed,
+        names,
+        args,
+        env,
+        stdin,
+        secrets: site.secrets,
+        ledger: site.ledger,
+        passwords: site.passwords,
+        _held: Held { _dir: site.dir, _ground: site.ground, _tasks: site.tasks },
+        runtime: None,
+    })
+}
+
+/// What `--server` says.
+fn server(scenario: &Scenario, names: &Names, plans: &[Plan]) -> String {
+    match scenario.server.named {
+        Named::Name => names.server.clone(),
+        Named::Alias => names.alias.clone(),
+        Named::Address => plans
+            .iter()
+            .find(|plan| plan.role == Role::Server)
+            .and_then(|plan| plan.v4.first())
+            .map(Ipv4Addr::to_string)
+            .unwrap_or_default(),
+    }
+}
+
+/// A world as it grows.
+struct Site<'a> {
+    scenario: &'a Scenario,
+    names: Names,
+    plans: Arc<Vec<Plan>>,
+    token: Made,
+    authorities: Authorities,
+    rng: Rng,
+    ground: Box<dyn Ground>,
+    command: Command<'a>,
+    dir: TempDir,
+    ledger: Ledger,
+    tasks: JoinSet<()>,
+    passwords: Arc<Mutex<Vec<Vec<u8>>>>,
+    secrets: Vec<Secret>,
+}
+
+impl Site<'_> {
+    fn entra(&mut self) -> io::Result<()> {
+        for (role, host) in [(Role::Login, &self.scenario.login), (Role::Graph, &self.scenario.graph)] {
+            let other = format!("www.{}.com", self.names.company);
+            let name = self.plans.iter().find(|plan| plan.role == role).map(|plan| plan.name.clone());
+            let host = Arc::new(Host {
+                role,
+                name: name.unwrap_or_default(),
+                side: self.side(role, &other, host.tls)?,
+                http: host.http,
+                date_offset: self.scenario.date_offset(),
+                entra: Entra { names: self.names.clone(), error: None, token: self.token.secret.clone() },
+                ledger: self.ledger.clone(),
+                seed: self.rng.u64(..),
+            });
+            for listener in self.ground.service(role, None)? {
+                self.tasks.spawn(host.clone().serve(listener));
+            }
+        }
+        Ok(())
+    }
+
+    fn server(&mut self) -> io::Result<()> {
+        let other = plan::other_server(&mut self.rng, &self.names);
+        for (place, tls) in self.scenario.server.sides().into_iter().enumerate() {
+            let postgres = Arc::new(Postgres {
+                wanted: self.scenario.server.clone(),
+                side: self.side(Role::Server, &other, tls)?,
+                user: self.names.user.clone(),
+                token: self.token.secret.clone(),
+                ledger: self.ledger.clone(),
+                passwords: Arc::clone(&self.passwords),
+            });
+            for listener in self.ground.service(Role::Server, Some(place))? {
+                self.tasks.spawn(postgres.clone().serve(listener));
+            }
+        }
+        Ok(())
+    }
+
+    fn side(&mut self, role: Role, other: &str, tls: Tls) -> io::Result<Side> {
+        let chain = self
+            .authorities
+            .chain(&mut self.rng, &certificate_names(role, &self.names), other, tls)
+            .map_err(io::Error::other)?;
+        // An appliance filters a name wherever it is asked for.
+        let scenario = self.scenario;
+        let all =
+            [(Role::Login, scenario.login.tls), (Role::Graph, scenario.graph.tls), (Role::Server, scenario.server.tls)];
+        let by_name = |role: Role| {
+            all.iter().any(|(one, tls)| *one == role && matches!(tls, Tls::SilentByName | Tls::ResetByName))
+        };
+        let filtered = self.plans.iter().filter(|plan| by_name(plan.role)).map(|plan| plan.name.clone()).collect();
+        Ok(Side::new(tls, chain)?.filtering(filtered))
+    }
+
+    fn nameservers(&mut self) -> io::Result<()> {
+        for (place, behaviour) in self.ground.nameservers(self.scenario).into_iter().enumerate() {
+            let ears = self.ground.nameserver(place, &behaviour)?;
+            let server = Arc::new(dns::Server {
+                behaviour,
+                plans: self.plans.clone(),
+                ledger: self.ledger.clone(),
+                peer: format!("nameserver {}", place + 1),
+            });
+            if let Some(socket) = ears.udp {
+                self.tasks.spawn(server.clone().udp(socket));
+            }
+            if let Some(listener) = ears.tcp {
+                self.tasks.spawn(server.tcp(listener));
+            }
+        }
+        Ok(())
+    }
+
+    fn metadata(&mut self) -> io::Result<()> {
+        if let Some(listener) = self.ground.metadata(self.scenario.metadata_fate())? {
+            let service = Service {
+                wanted: self.scenario.metadata.clone(),
+                names: self.names.clone(),
+                token: self.token.clone(),
+                date_offset: self.scenario.date_offset(),
+                ledger: self.ledger.clone(),
+                asked: 0.into(),
+            };
+            self.tasks.spawn(Arc::new(service).serve(listener));
+        }
+        Ok(())
+    }
+
+    fn proxy(&mut self) -> io::Result<()> {
+        let Some(wanted) = &self.scenario.proxy else { return Ok(()) };
+        let right = token::random(&mut self.rng, 33);
+        let sent =
+            if wanted.credentials == Credentials::Wrong { token::random(&mut self.rng, 33) } else { right.clone() };
+        let (address, listener) = self.ground.proxy(wanted.fate())?;
+        if let Some(listener) = listener {
+            let proxy = Proxy {
+                mode: wanted.mode,
+                host: format!("proxy01.{}.internal", self.names.company),
+                user: self.names.proxy_user.clone(),
+                password: right,
+                tunnels: tunnels(&self.plans, &*self.ground),
+                date_offset: self.scenario.date_offset(),
+                ledger: self.ledger.clone(),
+            };
+            self.tasks.spawn(Arc::new(proxy).serve(listener));
+        }
+        let userinfo = match wanted.credentials {
+            Credentials::None => String::new(),
+            Credentials::Right | Credentials::Wrong => {
+                let userinfo = format!("{}:{sent}@", self.names.proxy_user);
+                self.secrets.push(Secret { name: "proxy password", text: sent, may: vec!["proxy"], times: usize::MAX });
+                userinfo
+            }
+        };
+        self.command.env(&wanted.variable, &format!("http://{userinfo}{address}"));
+        if !wanted.no_proxy.is_empty() {
+            self.command.env("NO_PROXY", &wanted.no_proxy);
+        }
+        Ok(())
+    }
+}
+
+fn certificate_names(role: Role, names: &Names) -> Vec<String> {
+    let cloud = names.cloud;
+    match role {
+        Role::Login => [cloud.login].iter().chain(cloud.login_aliases).map(|name| (*name).to_owned()).collect(),
+        Role::Graph => vec![cloud.graph.to_owned(), format!("canary.{}", cloud.graph)],
+        Role::Server => vec![names.server.clone()],
+    }
+}
+
+/// Where the proxy's tunnels may lead: by name, and by every address.
+fn tunnels(plans: &[Plan], ground: &dyn Ground) -> Vec<Tunnel> {
+    let mut tunnels = Vec::new();
+    for plan in plans.iter().filter(|plan| plan.role != Role::Server) {
+        let to = ground.behind_proxy(plan, None);
+        tunnels.push(Tunnel { destination: format!("{}:{}", plan.name, plan.port), to });
+        for fate in plan.fates() {
+            let destination = SocketAddr::new(fate.address, plan.port).to_string();
+            tunnels.push(Tunnel { destination, to: ground.behind_proxy(plan, Some(fate.address)) });
+        }
+    }
+    tunnels
+}
+
+/// The contract's rules for sending the token to the server.
+fn server_may_have_token(scenario: &Scenario, token: &Made, now: i64) -> bool {
+    let server = &scenario.server;
+    let cloud = scenario.world.cloud.cloud();
+    let well_formed = matches!(scenario.token.form, Form::Jwt | Form::LineEnds);
+    let for_postgres = scenario.token.audience.starts_with("postgres")
+        || token::audience(&scenario.token.audience, cloud)
+            .is_some_and(|audience| audience.trim_end_matches('/') == cloud.resource);
+    let in_time = token.expires > now + scenario.date_offset();
+    let asked_for = server.asks == Asks::Cleartext && server.role;
+    let proven = server.ssl == Ssl::S
+        && server.named == Named::Name
+        && server.sides().iter().any(|tls| matches!(tls, Tls::Ok | Tls::InspectedTrusted));
+    well_formed && for_postgres && in_time && asked_for && proven
+}
