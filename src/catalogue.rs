@@ -38,6 +38,7 @@ pub struct Catalogue {
 /// One file of the catalogue: where it came from, for messages, and its text.
 struct File {
     origin: String,
+    embedded: bool,
     text: String,
 }
 
@@ -126,7 +127,8 @@ fn embedded(directory: &Dir<'_>, files: &mut BTreeMap<String, File>) {
     for file in directory.files() {
         let path = file.path().to_string_lossy().replace('\\', "/");
         if let Some(text) = file.contents_utf8().filter(|_| path.ends_with(".toml")) {
-            files.insert(path.clone(), File { origin: format!("checks/{path}"), text: text.to_owned() });
+            files
+                .insert(path.clone(), File { origin: format!("checks/{path}"), embedded: true, text: text.to_owned() });
         }
     }
     for inner in directory.dirs() {
@@ -157,7 +159,7 @@ fn overlay(root: &Path, directory: &Path, files: &mut BTreeMap<String, File>) ->
             return Err(format!("{origin}: has {length} bytes; a file of the catalogue has at most {FILE}"));
         }
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{origin}: {error}"))?;
-        files.insert(inside, File { origin, text });
+        files.insert(inside, File { origin, embedded: false, text });
     }
     Ok(())
 }

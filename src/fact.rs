@@ -114,7 +114,9 @@ impl Row {
         for (fact, said) in &other.facts {
             self.facts.entry(fact).or_insert(*said);
         }
-        for (name, value) in &other.values {
+        // What another subject's peer said is not this one's error.
+        let foreign = ["error", "status", "quote", "description", "location", "answer"];
+        for (name, value) in other.values.iter().filter(|(name, _)| !foreign.contains(*name)) {
             self.values.entry(name).or_insert_with(|| value.clone());
         }
     }

@@ -1,8 +1,12 @@
 //! One test binary: everything is tested from outside, by running the program, except what only its source can show.
 
+mod bad_input;
 mod catalogue;
+mod contract;
+mod hostile;
 mod house;
 mod namespaces;
 mod real;
+mod replay;
 mod scenarios;
 mod stories;

@@ -70,6 +70,13 @@ fn causes_are_told_in_sentences_with_sources() {
 }
 
 #[test]
+fn every_pattern_is_a_regular_expression() {
+    for pattern in catalogue().words.patterns() {
+        pattern.verify().expect("a regular expression");
+    }
+}
+
+#[test]
 fn owners_and_ids_are_known() {
     let catalogue = catalogue();
     let owners: BTreeSet<&str> = catalogue.controls.iter().map(|row| row.owner.as_str()).collect();

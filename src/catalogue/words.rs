@@ -1,10 +1,9 @@
 //! The files of `words/`: parsed, with every word and pattern verified.
 
-use regex::RegexBuilder;
 use serde::Deserialize;
 
 use super::{File, verify};
-use crate::words::{List, Mark, Row};
+use crate::words::{List, Mark, Pattern, Row};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,9 +27,6 @@ struct WrittenRow {
     _source: String,
 }
 
-/// A pattern's compiled size is bounded, so that a user's list cannot cost more than a run.
-const PATTERN: usize = 1 << 20;
-
 pub(super) fn list(file: &File) -> Result<List, String> {
     let written: Written = file.parse()?;
     let fact = verify::fact(&written.fact, file)?;
@@ -40,17 +36,15 @@ pub(super) fn list(file: &File) -> Result<List, String> {
             let place = file.place(&row.word);
             return Err(format!("{place}: the word `{}` has neither `code` nor `text`; give it one", row.word));
         }
-        let compiled = row.text.as_ref().map(|pattern| {
-            RegexBuilder::new(pattern).size_limit(PATTERN).build().map_err(|error| {
-                format!("{}: the pattern of `{}` is no regular expression: {error}", file.place(pattern), row.word)
-            })
-        });
-        rows.push(Row {
-            word: verify::word(fact, &row.word, file)?,
-            codes: row.code.clone(),
-            text: compiled.transpose()?,
-            mark: row.mark,
-        });
+        let text = row.text.as_deref().map(Pattern::new);
+        // The embedded lists are compiled by a test; a user's are proven now.
+        if let Some(pattern) = text.as_ref().filter(|_| !file.embedded) {
+            pattern.verify().map_err(|error| {
+                let place = file.place(row.text.as_deref().unwrap_or_default());
+                format!("{place}: the pattern of `{}` is no regular expression: {error}", row.word)
+            })?;
+        }
+        rows.push(Row { word: verify::word(fact, &row.word, file)?, codes: row.code.clone(), text, mark: row.mark });
     }
     let default = written.default.as_deref().map(|word| verify::word(fact, word, file)).transpose()?;
     Ok(List { default, rows })

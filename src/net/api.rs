@@ -1,30 +1,19 @@
-//! A GET through reqwest, where the answer matters and not the way to it: the metadata service. No proxy, no redirect.
+//! A GET in clear to a managed identity endpoint of this machine or its network: no proxy, no redirect, no TLS.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::{Failed, within};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use tokio::net::TcpStream;
+
+use super::http::{self, Reply};
+use super::{Failed, failed, within};
 use crate::failure::Outcome;
 use crate::secret::Secret;
 
 /// A token reply or an instance document is far smaller.
 const BODY: usize = 64 * 1024;
-
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    headers: reqwest::header::HeaderMap,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name).map(|value| super::quote(value.as_bytes()))
-    }
-
-    /// The Date header, seconds since 1970.
-    pub(crate) fn date(&self) -> Option<i64> {
-        super::http::date(self.headers.get("date")?.to_str().ok()?)
-    }
-}
 
 /// A value of a query string (RFC 3986, unreserved characters kept).
 pub(crate) fn encoded(text: &str) -> String {
@@ -42,53 +31,58 @@ pub(crate) async fn get(
     identity: Option<&Secret>,
     connect: Duration,
     patience: Duration,
-) -> Result<Answer, Failed> {
+) -> Result<Reply, Failed> {
     within(patience, async {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(connect)
-            .user_agent(concat!("entra-preflight/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(super::tls::no_tls())
-            .http1_only()
-            .build()
-            .map_err(|error| (Outcome::Other, Some(error.to_string())))?;
-        let mut request = client.get(url).header("Metadata", "true");
+        let (address, path) = place(url).ok_or_else(|| (Outcome::Other, Some(format!("{url} names no address"))))?;
+        let stream =
+            within(connect, async { TcpStream::connect(address).await.map_err(|error| failed(&error)) }).await?;
+        let _ = stream.set_nodelay(true);
+        let mut request = hyper::Request::get(path)
+            .header("host", address.to_string().trim_end_matches(":80"))
+            .header("accept", "*/*")
+            .header("user-agent", concat!("entra-preflight/", env!("CARGO_PKG_VERSION")))
+            .header("metadata", "true");
         if let Some(identity) = identity {
-            request = request.header("X-IDENTITY-HEADER", identity.expose());
+            request = request.header("x-identity-header", identity.expose());
         }
-        let mut response = request.send().await.map_err(|error| classify(&error))?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
-            if body.len() + chunk.len() > BODY {
-                return Err((Outcome::TooLarge, Some(format!("the body is longer than {BODY} bytes"))));
-            }
-            body.extend_from_slice(&chunk);
+        let request =
+            request.body(Full::<Bytes>::default()).map_err(|error| (Outcome::Other, Some(error.to_string())))?;
+        let reply = http::converse(stream, request).await?;
+        if reply.body.len() > BODY {
+            return Err((Outcome::TooLarge, Some(format!("the body is longer than {BODY} bytes"))));
         }
-        Ok(Answer { status, headers, body })
+        Ok(reply)
     })
     .await
 }
 
-fn classify(error: &reqwest::Error) -> Failed {
-    use std::error::Error as _;
-    let mut source = error.source();
-    let mut outcome = if error.is_timeout() { Outcome::Timeout } else { Outcome::Other };
-    let mut text = String::new();
-    while let Some(cause) = source {
-        text = cause.to_string();
-        if let Some(io) = cause.downcast_ref::<std::io::Error>()
-            && outcome == Outcome::Other
-        {
-            outcome = Outcome::of_io(io);
+/// The address and the path of an http:// URL. Whoever takes these URLs in has made sure that they name this machine or its network.
+fn place(url: &str) -> Option<(SocketAddr, &str)> {
+    let rest = url.strip_prefix("http://")?;
+    let (authority, path) = rest.split_at(rest.find('/')?);
+    let local = authority.strip_prefix("localhost").map(|port| format!("{}{port}", Ipv4Addr::LOCALHOST));
+    let authority = local.as_deref().unwrap_or(authority);
+    let bare = authority.trim_start_matches('[').trim_end_matches(']');
+    let address = authority.parse().ok().or_else(|| Some(SocketAddr::new(bare.parse().ok()?, 80)))?;
+    Some((address, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn finds_the_address() {
+        for (url, address, path) in [
+            ("http://169.254.169.254/metadata/x?y=/z", "169.254.169.254:80", "/metadata/x?y=/z"),
+            ("http://localhost:42342/msi", "127.0.0.1:42342", "/msi"),
+            ("http://[fe80::1]/a", "[fe80::1]:80", "/a"),
+            ("http://[::1]:81/a", "[::1]:81", "/a"),
+        ] {
+            assert_eq!(place(url), Some((address.parse().expect(address), path)), "{url}");
         }
-        if let Some(hyper) = cause.downcast_ref::<hyper::Error>()
-            && outcome == Outcome::Other
-        {
-            outcome = super::http::classify(hyper).0;
+        for bad in ["https://127.0.0.1/", "http://example.com/", "http://127.0.0.1", "http://127.0.0.1:x/"] {
+            assert_eq!(place(bad), None, "{bad}");
         }
-        source = cause.source();
     }
-    (outcome, Some(text).filter(|text| !text.is_empty()))
 }

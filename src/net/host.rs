@@ -36,6 +36,12 @@ type Looked = Result<(Vec<IpAddr>, Option<String>), (String, String)>;
 
 fn lookup(name: &str) -> Looked {
     let Ok(node) = CString::new(name) else { return Err(("EAI_NONAME".to_owned(), "the name holds a NUL".to_owned())) };
+    if let Some(length) = read_file("/etc/resolv.conf").as_deref().and_then(fatal_domain) {
+        let text = format!(
+            "not asked: /etc/resolv.conf has a search domain of {length} bytes, on which glibc aborts every program that resolves a name"
+        );
+        return Err(("EAI_FAIL".to_owned(), text));
+    }
     // SAFETY: an all-zero addrinfo is the documented empty hint.
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
     hints.ai_socktype = libc::SOCK_STREAM;
@@ -80,6 +86,16 @@ fn lookup(name: &str) -> Looked {
     // SAFETY: list came from getaddrinfo and is freed once.
     unsafe { libc::freeaddrinfo(list) };
     Ok((addresses, canonical))
+}
+
+/// The length of a `search` or `domain` entry that is longer than any name. glibc fails an assertion of its own on it
+/// (`resolv_conf_matches`), which would end this program without a report.
+fn fatal_domain(resolv_conf: &str) -> Option<usize> {
+    let lists = resolv_conf.lines().map(str::split_ascii_whitespace).filter_map(|mut words| {
+        let keyword = words.next()?;
+        (keyword == "search" || keyword == "domain").then_some(words)
+    });
+    lists.flatten().map(str::len).find(|length| *length > 255)
 }
 
 fn eai(code: i32) -> String {

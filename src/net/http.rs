@@ -89,43 +89,48 @@ async fn send<S>(stream: S, host: &str, path: &str, form: Option<&Secret>, patie
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    within(patience, async {
-        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-            .max_buf_size(HEAD)
-            .max_headers(100)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| classify(&error))?;
-        let mut request = hyper::Request::builder()
-            .uri(path)
-            .header("host", host)
-            .header("accept", "application/json")
-            .header("user-agent", concat!("entra-preflight/", env!("CARGO_PKG_VERSION")));
-        let body = form.map(|form| Bytes::copy_from_slice(form.expose().as_bytes()));
-        if body.is_some() {
-            request = request.method("POST").header("content-type", "application/x-www-form-urlencoded");
+    let mut request = hyper::Request::builder()
+        .uri(path)
+        .header("host", host)
+        .header("accept", "application/json")
+        .header("user-agent", concat!("entra-preflight/", env!("CARGO_PKG_VERSION")));
+    let body = form.map(|form| Bytes::copy_from_slice(form.expose().as_bytes()));
+    if body.is_some() {
+        request = request.method("POST").header("content-type", "application/x-www-form-urlencoded");
+    }
+    let request =
+        request.body(Full::new(body.unwrap_or_default())).map_err(|error| (Outcome::Other, Some(error.to_string())))?;
+    within(patience, converse(stream, request)).await
+}
+
+/// One request and its answer. The small buffer bounds what a peer can make us parse before others get their turn: hyper passes over
+/// 1xx replies without end, and a large buffer of them would keep a thread busy far beyond any patience.
+pub(super) async fn converse<S>(stream: S, request: hyper::Request<Full<Bytes>>) -> Result<Reply, Failed>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .max_buf_size(HEAD)
+        .max_headers(100)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| classify(&error))?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(|error| classify(&error))?;
+        let (head, body) = response.into_parts();
+        let body = read(body).await?;
+        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
+    };
+    // The connection is driven beside the exchange and ends with it: no task outlives its question.
+    tokio::pin!(connection);
+    tokio::pin!(exchange);
+    let mut driven = false;
+    loop {
+        tokio::select! {
+            reply = &mut exchange => return reply,
+            _ = &mut connection, if !driven => driven = true,
         }
-        let request = request
-            .body(Full::new(body.unwrap_or_default()))
-            .map_err(|error| (Outcome::Other, Some(error.to_string())))?;
-        let exchange = async {
-            let response = sender.send_request(request).await.map_err(|error| classify(&error))?;
-            let (head, body) = response.into_parts();
-            let body = read(body).await?;
-            Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
-        };
-        // The connection is driven beside the exchange and ends with it: no task outlives its question.
-        tokio::pin!(connection);
-        tokio::pin!(exchange);
-        let mut driven = false;
-        loop {
-            tokio::select! {
-                reply = &mut exchange => return reply,
-                _ = &mut connection, if !driven => driven = true,
-            }
-        }
-    })
-    .await
+    }
 }
 
 async fn read(mut body: hyper::body::Incoming) -> Result<Vec<u8>, Failed> {

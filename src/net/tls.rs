@@ -81,15 +81,6 @@ impl Trust {
     }
 }
 
-/// A configuration that trusts nobody: for the metadata service, which speaks plain HTTP and nothing else.
-pub(crate) fn no_tls() -> ClientConfig {
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring has the default versions")
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth()
-}
-
 /// Performs the handshake and keeps what the peer showed.
 pub(crate) async fn handshake<S>(
     recorder: &Recorder,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Run;
 use crate::evidence::{Detail, Instance, MetadataReply};
 use crate::failure::Outcome;
-use crate::net::{api, quote};
+use crate::net::{api, http, quote};
 use crate::secret::Secret;
 use crate::target::Source;
 use crate::verb::TOKEN;
@@ -102,7 +102,7 @@ pub(super) async fn token(run: &Run) -> Option<Secret> {
     None
 }
 
-fn fill(reply: &mut MetadataReply, answer: &api::Answer) -> Option<Value> {
+fn fill(reply: &mut MetadataReply, answer: &http::Reply) -> Option<Value> {
     reply.status = Some(answer.status);
     reply.server = answer.header("server");
     reply.content_type = answer.header("content-type");

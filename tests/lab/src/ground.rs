@@ -1,7 +1,7 @@
 //! What carries a world's packets: where its peers listen, and how the program gets there.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpListener, UdpSocket};
 
@@ -33,7 +33,7 @@ pub(crate) trait Ground: Send {
     fn proxy(&mut self, fate: Tcp) -> io::Result<(SocketAddr, Option<TcpListener>)>;
 
     /// What a tunnel of the proxy leads to: one address of a name, or the first one.
-    fn behind_proxy(&self, plan: &Plan, address: Option<std::net::IpAddr>) -> SocketAddr;
+    fn behind_proxy(&self, plan: &Plan, address: Option<IpAddr>) -> SocketAddr;
 
     /// Points the program at this world.
     fn point(&self, command: &mut Command<'_>);
@@ -48,14 +48,20 @@ pub(crate) struct Ears {
 
 /// Listens there.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
+    tcp(std::net::TcpListener::bind(address)?)
 }
 
 /// Receives there.
 pub(crate) fn receive(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = std::net::UdpSocket::bind(address)?;
+    udp(std::net::UdpSocket::bind(address)?)
+}
+
+pub(crate) fn tcp(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+pub(crate) fn udp(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket)
 }

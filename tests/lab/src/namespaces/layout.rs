@@ -111,6 +111,9 @@ impl Layout {
     }
 
     fn nameserver(&mut self, address: Ipv4Addr, behaviour: &Nameserver) {
+        if address.is_loopback() {
+            return;
+        }
         if behaviour.all == Answers::Silent {
             self.rules.push(format!("ip daddr {address} drop"));
             return;
@@ -201,5 +204,63 @@ pub(super) fn alone(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => format!("{address}/{}", Ipv4Addr::BITS),
         IpAddr::V6(address) => format!("{address}/{}", Ipv6Addr::BITS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fastrand::Rng;
+
+    fn layout(more: &str) -> (Layout, Names, Vec<Plan>) {
+        let text = format!(
+            "story = ''\nquestion = 'https'\nwhy = ''\ncarrier = 'namespaces'\n{more}\n[expect]\nverdict = 'pass'\n"
+        );
+        let scenario = Scenario::parse(&text).expect("a scenario");
+        let mut rng = Rng::with_seed(5);
+        let names = crate::names::draw(&mut rng, &scenario);
+        let plans = crate::plan::draw(&mut rng, &scenario, &names);
+        (Layout::of(&scenario, &names, &plans), names, plans)
+    }
+
+    #[test]
+    fn a_healthy_network_has_azures_addresses() {
+        let (layout, names, plans) = layout("");
+        for address in [RESOLVER, METADATA, plans[0].v4[0], plans[2].v4[0]] {
+            assert!(layout.addresses.contains(&address.into()), "{address}");
+        }
+        assert_eq!(layout.resolv_conf(), "nameserver 168.63.129.16\nsearch reddog.microsoft.com\n");
+        assert_eq!(filled("{server_address}", &names, &plans, &layout), plans[2].v4[0].to_string());
+        assert!(!layout.ipv6);
+    }
+
+    #[test]
+    fn every_fate_has_its_place() {
+        let (layout, _, plans) =
+            layout("[login]\ntcp = 'no-route'\ntcp_of = ['silent', 'unreachable', 'denied', 'refused', 'ok']");
+        let address = |place: usize| plans[0].v4[place].to_string();
+        let ruleset = layout.ruleset();
+        assert!(ruleset.contains(&format!("iifname \"client\" ip daddr {} drop", address(0))), "{ruleset}");
+        assert!(
+            ruleset.contains(&format!("ip daddr {} reject with icmp type host-prohibited", address(1))),
+            "{ruleset}"
+        );
+        assert!(layout.routes.contains(&format!("add prohibit {}", address(2))));
+        assert!(layout.routes.contains(&format!("add throw {}", address(5))));
+        let listens = |place: usize| layout.services.iter().any(|(_, _, at)| at.ip() == plans[0].v4[place]);
+        assert!(layout.addresses.contains(&plans[0].v4[3].into()) && !listens(3) && listens(4) && !listens(0));
+    }
+
+    #[test]
+    fn custom_nameservers_leave_azures_own_in_place() {
+        let (layout, names, _) =
+            layout("[[nameserver]]\nall = 'truncated-silent'\n[[nameserver]]\naddress = '127.0.0.53'\nall = 'closed'");
+        let first = in_vnet(&names, 2, 4);
+        assert_eq!(
+            layout.resolv_conf(),
+            format!("nameserver {first}\nnameserver 127.0.0.53\nsearch reddog.microsoft.com\n")
+        );
+        assert!(layout.addresses.contains(&RESOLVER.into()));
+        assert!(layout.ruleset().contains(&format!("ip daddr {first} tcp dport 53 drop")));
     }
 }

@@ -11,7 +11,7 @@ use super::machine::Machine;
 use super::namespace::Namespace;
 use super::tools;
 use crate::command::Command;
-use crate::ground::{Ears, Ground, listen, receive};
+use crate::ground::{self, Ears, Ground, listen};
 use crate::names::Names;
 use crate::plan::{Plan, Role};
 use crate::scenario::{Answers, Nameserver, Scenario, Tcp};
@@ -35,7 +35,7 @@ impl Network {
         Ok(network)
     }
 
-    /// Cables, addresses and routes.
+    /// Cables, addresses and routes. No device sends several segments as one packet, so that a rule sees packets as a wire would.
     fn connect(&self, layout: &Layout, names: &Names) -> io::Result<()> {
         let (router, services) = (self.router.path(), self.services.path());
         let gateway = layout::gateway(names);
@@ -45,7 +45,7 @@ impl Network {
              link set client netns {router}
              link set lo up
              address add {vm}/24 dev eth0
-             link set eth0 up
+             link set eth0 gso_max_segs 1 up
              route add default via {gateway}"
         ));
         let mut between = lines(&format!(
@@ -61,7 +61,7 @@ impl Network {
         let mut behind = lines(&format!(
             "link set lo up
              address add {down}/30 dev eth0
-             link set eth0 up
+             link set eth0 gso_max_segs 1 up
              route add default via {up}"
         ));
         if layout.ipv6 {
@@ -76,6 +76,11 @@ impl Network {
         }
         for address in layout.addresses.iter().filter(|address| layout.ipv6 || address.is_ipv4()) {
             behind.push(format!("address add {} dev lo", alone(*address)));
+        }
+        if layout.ipv6 {
+            for namespace in [&self.client, &self.router, &self.services] {
+                namespace.within(trust_neighbours)?;
+            }
         }
         client.extend(layout.routes.iter().map(|route| format!("route {route}")));
         self.client.within(|| tools::ip(&client))?;
@@ -148,11 +153,21 @@ impl Ground for Network {
     fn nameserver(&mut self, place: usize, behaviour: &Nameserver) -> io::Result<Ears> {
         let Some((address, _)) = self.layout()?.nameservers.get(place) else { return Ok(Ears::default()) };
         let address = SocketAddr::from((*address, 53));
-        if matches!(behaviour.all, Answers::Silent | Answers::Closed) {
-            return Ok(Ears::default());
+        match behaviour.all {
+            Answers::Closed => return Ok(Ears::default()),
+            Answers::Silent if address.ip().is_loopback() => {
+                return Err(io::Error::other(format!("no router stands before {address}: it cannot be silent")));
+            }
+            Answers::Silent => return Ok(Ears::default()),
+            _ => {}
         }
-        let tcp = if behaviour.tcp() == Tcp::Ok { Some(listen(address)?) } else { None };
-        Ok(Ears { udp: Some(receive(address)?), tcp })
+        // A stub resolver is on the machine itself.
+        let place = if address.ip().is_loopback() { &self.client } else { &self.services };
+        let (udp, tcp) = place.within(|| {
+            let tcp = if behaviour.tcp() == Tcp::Ok { Some(std::net::TcpListener::bind(address)?) } else { None };
+            Ok((std::net::UdpSocket::bind(address)?, tcp))
+        })?;
+        Ok(Ears { udp: Some(ground::udp(udp)?), tcp: tcp.map(ground::tcp).transpose()? })
     }
 
     fn service(&mut self, role: Role, place: Option<usize>) -> io::Result<Vec<TcpListener>> {
@@ -184,4 +199,11 @@ impl Ground for Network {
 
 fn lines(text: &str) -> Vec<String> {
     text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+/// Without this every new IPv6 address waits a second for a neighbour that might have it already.
+fn trust_neighbours() -> io::Result<()> {
+    ["all", "default"]
+        .into_iter()
+        .try_for_each(|devices| std::fs::write(format!("/proc/sys/net/ipv6/conf/{devices}/accept_dad"), "0"))
 }
