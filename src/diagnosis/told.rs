@@ -118,13 +118,19 @@ fn filled(remedy: &RemedyText, prose: &impl Fn(&str) -> String, first: &impl Fn(
 
 /// A command with values that are safe in its language; whatever else stays a placeholder.
 fn command(template: &str, language: Language, value: &impl Fn(&str) -> Option<String>) -> String {
-    crate::prose::command(template, |name| value(name).filter(|value| is_safe(name, value, language)))
+    let safe = |name: &str| value(name).filter(|value| is_safe(name, value, language));
+    // In SQL a value is always a literal; its quotes are doubled (PostgreSQL documentation, 4.1.2.1).
+    let literal = |value: String| format!("'{}'", value.replace('\'', "''"));
+    crate::prose::command(template, |name| match language {
+        Language::Sql => safe(name).map(literal),
+        _ => safe(name),
+    })
 }
 
-/// Azure's names have letters, digits and `-_.()`; a role may hold more, as long as no quote of its language is opened.
+/// Azure's names have letters, digits and `-_.()`; a role may hold more, for in SQL it is quoted.
 fn is_safe(name: &str, value: &str, language: Language) -> bool {
     let azure = |letter: char| letter.is_ascii_alphanumeric() || "-_.:".contains(letter);
-    let role = |letter: char| letter.is_alphanumeric() || "-_.@#+ ".contains(letter);
+    let role = |letter: char| letter.is_alphanumeric() || "-_.@#+' ".contains(letter);
     let starts = value.chars().next().is_some_and(|letter| letter != '-');
     let fits = match (name, language) {
         ("user" | "database" | "principal", Language::Sql) => value.chars().all(role),

@@ -65,7 +65,8 @@ fn ssl(seen: &Seen<'_>, row: &mut Row) {
     row.say("pg.ssl", word);
     row.quote("answer", request.answer.as_deref().map(super::plain).unwrap_or_default());
     row.quote("remote_address", request.peer.ip().to_string());
-    if !observation.outcome.is_ok() {
+    // An error of the server's own is told as its SQLSTATE and message.
+    if !matches!(observation.outcome, Outcome::Ok | Outcome::Rejected) {
         row.quote("error", super::said(observation));
     }
     if let Some(error) = &request.server_error {
@@ -124,7 +125,8 @@ fn startup(seen: &Seen<'_>, row: &mut Row) {
     };
     row.say("pg.asks", word);
     row.quote("asks", startup.asks.clone().unwrap_or_default());
-    if !observation.outcome.is_ok() {
+    // An error of the server's own is told as its SQLSTATE and message.
+    if !matches!(observation.outcome, Outcome::Ok | Outcome::Rejected) {
         row.quote("error", super::said(observation));
     }
     if let Some(error) = &startup.server_error {
@@ -161,7 +163,8 @@ fn password(seen: &Seen<'_>, row: &mut Row) {
         _ => "closed",
     };
     row.say("pg.token", word);
-    if !observation.outcome.is_ok() {
+    // An error of the server's own is told as its SQLSTATE and message.
+    if !matches!(observation.outcome, Outcome::Ok | Outcome::Rejected) {
         row.quote("error", super::said(observation));
     }
     if let Some(error) = &reply.server_error {
@@ -191,7 +194,8 @@ fn session(seen: &Seen<'_>, row: &mut Row) {
         _ => "closed",
     };
     row.say("pg.session", word);
-    if !observation.outcome.is_ok() {
+    // An error of the server's own is told as its SQLSTATE and message.
+    if !matches!(observation.outcome, Outcome::Ok | Outcome::Rejected) {
         row.quote("error", super::said(observation));
     }
     if let Some(error) = &session.server_error {

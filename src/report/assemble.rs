@@ -90,7 +90,8 @@ fn requirement(row: &RequirementRow, facts: &Facts, checks: &[Judged<'_>], topol
     };
     let by: Vec<&Judged<'_>> = checks.iter().filter(speaks).collect();
     let shown = facts.rows.iter().any(|facts| !row.yes.is_empty() && row.yes.holds(facts));
-    let failed = by.iter().any(|judged| judged.standing == Some(Standing::Fail));
+    // What only waits for another check proves nothing of its own requirement.
+    let failed = by.iter().any(|judged| judged.standing == Some(Standing::Fail) && judged.blocked_by.is_empty());
     let passed = !by.is_empty() && by.iter().all(|judged| matches!(judged.status, Status::Pass | Status::Warn));
     let proven = if failed {
         Proven::No
