@@ -9,6 +9,7 @@ use crate::target::connect_to::ConnectTo;
 use crate::terms::Topology;
 
 mod credential;
+mod file;
 mod output;
 mod target;
 

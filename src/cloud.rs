@@ -60,7 +60,7 @@ impl Cloud {
     pub fn parse(text: &str) -> Result<Cloud, String> {
         let cloud: Cloud = toml::from_str(text).map_err(|error| error.to_string())?;
         for host in [&cloud.login_host, &cloud.graph_host] {
-            crate::target::check_host(host).map_err(|rule| format!("the host `{host}` {rule}"))?;
+            crate::rules::check_host(host).map_err(|rule| format!("the host `{host}` {rule}"))?;
         }
         Ok(cloud)
     }

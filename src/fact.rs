@@ -148,7 +148,7 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
     let mut token = token::read(&seen);
     login::read(&seen, hosts.iter_mut().find(|row| row.subject == SERVER));
     let mut machine = machine::read(&seen, &hosts);
-    let run = run::read(&seen, &hosts, &token, &machine);
+    let run = run::read(&seen, &hosts);
     let mut rows: Vec<Row> = nameservers::nameserver_rows(&seen, &hosts);
     for row in rows.iter_mut().chain(&mut hosts) {
         row.also(&run);

@@ -2,7 +2,7 @@
 //!
 //! The map of the house. Data flows one way, and each floor knows only what stands above it here:
 //!
-//! - words: [`stage`], [`failure`], [`secret`], [`cloud`], [`verb`], [`terms`], [`words`], [`prose`], [`target`] say what there is;
+//! - words: [`stage`], [`failure`], [`secret`], [`cloud`], [`verb`], [`terms`], [`words`], [`prose`], [`rules`], [`target`] say what there is;
 //! - keeping: [`evidence`] holds what was seen;
 //! - looking: `net` and [`probe`] fill it, and give no advice;
 //! - reading: [`fact`] says in words what the evidence shows;
@@ -22,6 +22,7 @@ pub mod page;
 pub mod probe;
 pub mod prose;
 pub mod report;
+pub mod rules;
 pub mod secret;
 pub mod stage;
 pub mod target;

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-use super::target::open;
+use super::file::open;
 use super::{CheckArgs, CredentialArg};
+use crate::rules::clip;
 use crate::secret::Secret;
 use crate::target::environment::variable;
-use crate::target::{Credential, GivenToken, Invalid, Proof, SigningKey, Source, clip};
+use crate::target::{Credential, GivenToken, Invalid, Proof, SigningKey, Source};
 
 /// Longer than any token by far; a larger file is a mistake.
 const TOKEN_FILE: u64 = 1024 * 1024;

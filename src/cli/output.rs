@@ -40,7 +40,7 @@ impl Outputs {
                 _ => {
                     return Err(format!(
                         "--format {}: the choices are {FORMATS}, each as FORMAT or FORMAT=FILE",
-                        crate::target::clip(text)
+                        crate::rules::clip(text)
                     ));
                 }
             };

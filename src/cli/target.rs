@@ -7,14 +7,13 @@ use std::path::Path;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use super::file::open;
 use super::{CheckArgs, credential};
 use crate::catalogue::Catalogue;
 use crate::cloud::Cloud;
+use crate::rules::{clip, is_guid, is_tenant};
 use crate::target::environment::{self, variable};
-use crate::target::{
-    DEADLINE, Invalid, METADATA, Server, TIMEOUT, Target, clip, is_guid, is_tenant, parse_nameserver, parse_port,
-    parse_server,
-};
+use crate::target::{DEADLINE, Invalid, METADATA, Server, TIMEOUT, Target, parse_nameserver, parse_port, parse_server};
 
 const PEM_FILE: u64 = 16 * 1024 * 1024;
 const CLOUD_FILE: u64 = 1024 * 1024;
@@ -101,15 +100,6 @@ fn name(what: &str, value: Option<&str>, longest: usize) -> Result<(), Invalid> 
         return Err(Invalid(format!("{what} holds a NUL, which ends a name in the PostgreSQL protocol")));
     }
     Ok(())
-}
-
-/// Opens a regular file without waiting for a FIFO's writer.
-pub(super) fn open(path: &Path, option: &str) -> Result<std::fs::File, Invalid> {
-    let metadata = std::fs::metadata(path).map_err(|error| Invalid(format!("{option} {}: {error}", path.display())))?;
-    if !metadata.is_file() {
-        return Err(Invalid(format!("{option} {} is not a regular file; for a pipe, name `-`", path.display())));
-    }
-    std::fs::File::open(path).map_err(|error| Invalid(format!("{option} {}: {error}", path.display())))
 }
 
 fn chooses(option: &str, pattern: &str, catalogue: &Catalogue) -> Result<(), Invalid> {

@@ -8,7 +8,7 @@ use crate::verb::{GRAPH, LOGIN, SERVER};
 /// A clock that is off by more than this is told; Kerberos and tokens tolerate five minutes.
 const SKEW: i64 = 120;
 
-pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], token: &Row, machine: &Row) -> Row {
+pub(super) fn read(seen: &Seen<'_>, hosts: &[Row]) -> Row {
     let mut row = Row::default();
     let word =
         |subject: &str, fact: &str| hosts.iter().find(|row| row.subject == subject).and_then(|row| row.word(fact));
@@ -67,7 +67,6 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], token: &Row, machine: &Row) -
     row.quote("server", server);
     row.quote("wanted_tenant", seen.settings.tenant.clone().unwrap_or_default());
     row.quote("client_id", seen.settings.client_id.clone().unwrap_or_default());
-    let _ = (token, machine);
     row
 }
 

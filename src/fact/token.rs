@@ -235,7 +235,7 @@ fn claims_facts(seen: &Seen<'_>, row: &mut Row, index: usize, claims: &Claims) {
     row.say("token.validity", validity_word);
     row.quote("expires", claims.expires.map(super::minute).unwrap_or_default());
     let tenant = match (&seen.settings.tenant, &claims.tenant) {
-        (Some(wanted), Some(tenant)) if crate::target::is_guid(wanted) => {
+        (Some(wanted), Some(tenant)) if crate::rules::is_guid(wanted) => {
             if wanted.eq_ignore_ascii_case(tenant) {
                 "expected"
             } else {

@@ -1,11 +1,14 @@
 //! One HTTP/1.1 GET on a stream that is already up. Redirects are read, never followed; a body is read up to a limit.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::tls::Verified;
 use super::{Failed, within};
@@ -15,6 +18,8 @@ use crate::secret::Secret;
 
 pub(crate) const BODY: usize = 256 * 1024;
 const HEAD: usize = 32 * 1024;
+/// All that a peer may send in one exchange: heads, body, chunk sizes, trailers, and whatever else it thinks of.
+const EXCHANGE: usize = 512 * 1024;
 
 /// Header names that say who answered and why; nothing else is kept.
 const KEPT: [&str; 16] = [
@@ -103,8 +108,8 @@ where
     within(patience, converse(stream, request)).await
 }
 
-/// One request and its answer. The small buffer bounds what a peer can make us parse before others get their turn: hyper passes over
-/// 1xx replies without end, and a large buffer of them would keep a thread busy far beyond any patience.
+/// One request and its answer, of [`EXCHANGE`] bytes at most: hyper passes over 1xx replies without end, and parsing a flood of them would
+/// keep a thread busy far beyond any patience.
 pub(super) async fn converse<S>(stream: S, request: hyper::Request<Full<Bytes>>) -> Result<Reply, Failed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -112,7 +117,7 @@ where
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .max_buf_size(HEAD)
         .max_headers(100)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Bounded { stream, left: EXCHANGE }))
         .await
         .map_err(|error| classify(&error))?;
     let exchange = async {
@@ -130,6 +135,41 @@ where
             reply = &mut exchange => return reply,
             _ = &mut connection, if !driven => driven = true,
         }
+    }
+}
+
+/// A stream that ends in an error once it has given so many bytes.
+struct Bounded<S> {
+    stream: S,
+    left: usize,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
+        match self.left.checked_sub(into.filled().len() - before) {
+            Some(left) => self.left = left,
+            None => {
+                let text = format!("the answer is longer than {EXCHANGE} bytes");
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::FileTooLarge, text)));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -153,7 +193,10 @@ pub(crate) fn classify(error: &hyper::Error) -> Failed {
     let mut text = error.to_string();
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            if io.kind() == io::ErrorKind::FileTooLarge {
+                return (Outcome::TooLarge, Some(text));
+            }
             let (outcome, _) = super::tls::stream_failed(io);
             if outcome != Outcome::Other {
                 return (outcome, Some(text));

@@ -128,7 +128,7 @@ pub fn explain(catalogue: &Catalogue, id: &str) -> Result<String, String> {
     } else {
         format!("near it are: {}", near.join(", "))
     };
-    Err(format!("`{}` is neither a check nor a cause; {near}", crate::target::clip(id)))
+    Err(format!("`{}` is neither a check nor a cause; {near}", crate::rules::clip(id)))
 }
 
 fn paragraph(text: &mut String, label: &str, prose: &str) {

@@ -57,7 +57,7 @@ pub(super) async fn run(run: Arc<Run>) {
 async fn may_be_sent(run: &Run, claims: &Claims) -> bool {
     let postgres = claims.audience.iter().any(|audience| run.target.cloud.is_postgres(audience));
     let other_tenant = match (&run.target.tenant, &claims.tenant) {
-        (Some(wanted), Some(tenant)) if crate::target::is_guid(wanted) => !wanted.eq_ignore_ascii_case(tenant),
+        (Some(wanted), Some(tenant)) if crate::rules::is_guid(wanted) => !wanted.eq_ignore_ascii_case(tenant),
         _ => false,
     };
     if claims.form != "jwt" || claims.bytes > LONGEST || !postgres || other_tenant {

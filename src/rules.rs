@@ -1,0 +1,48 @@
+//! Rules of names that more than one room needs: host names, GUIDs, tenants, and text that is shown back.
+
+/// The rule for a DNS host name (RFC 1123), with underscores as private zones have them.
+pub fn check_host(host: &str) -> Result<(), String> {
+    let bare = host.trim_end_matches('.');
+    if bare.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if bare.len() > 253 {
+        return Err(format!("has {} characters; a host name has at most 253", bare.len()));
+    }
+    for label in bare.split('.') {
+        if label.is_empty() || label.len() > 63 {
+            return Err("has an empty label or one of over 63 characters".to_owned());
+        }
+        if label.starts_with('-')
+            || label.ends_with('-')
+            || !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        {
+            return Err("is not a host name: labels have letters, digits and inner hyphens".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// A GUID as Azure writes ids.
+pub fn is_guid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// A tenant is a GUID or a domain.
+pub fn is_tenant(text: &str) -> bool {
+    is_guid(text) || (text.contains('.') && check_host(text).is_ok())
+}
+
+pub fn clip(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(80)
+        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] })
+        .collect();
+    if text.chars().count() > 80 {
+        shown.push('…');
+    }
+    shown
+}
