@@ -41,6 +41,8 @@ pub enum Outcome {
     TooLarge,
     /// We chose not to go on (a token that must not be sent, a route that does not exist).
     Withheld,
+    /// This machine has no file descriptors, ports or memory left for us: it says nothing of the peer.
+    Exhausted,
     /// A defect of this program: the probe panicked.
     Panicked,
     Other,
@@ -53,6 +55,7 @@ impl Outcome {
 
     pub fn of_io(error: &io::Error) -> Outcome {
         match error.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS) => return Outcome::Exhausted,
             Some(libc::EPERM | libc::EACCES | libc::EINVAL) => return Outcome::Denied,
             Some(libc::ENOPROTOOPT) => return Outcome::HostUnreachable,
             _ => {}

@@ -5,6 +5,7 @@ mod catalogue;
 mod contract;
 mod hostile;
 mod house;
+mod limits;
 mod namespaces;
 mod real;
 mod replay;

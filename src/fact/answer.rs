@@ -83,7 +83,7 @@ fn failure(observation: &Observation, query: &DnsQuery) -> &'static str {
         },
         Outcome::Timeout => "silent",
         Outcome::Denied => "denied",
-        Outcome::CutShort | Outcome::Panicked => "undetermined",
+        Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
         Outcome::Garbage => "malformed",
         _ => "unreachable",
     }

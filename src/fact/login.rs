@@ -56,7 +56,7 @@ fn ssl(seen: &Seen<'_>, row: &mut Row) {
         Outcome::Timeout => "silent",
         Outcome::Reset | Outcome::Refused => "reset",
         Outcome::Closed => "closed",
-        Outcome::CutShort | Outcome::Panicked => "undetermined",
+        Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
         Outcome::TooLarge => "extra-bytes",
         Outcome::Rejected if request.server_error.is_some() => "error",
         Outcome::Rejected => "refused",
@@ -115,7 +115,7 @@ fn startup(seen: &Seen<'_>, row: &mut Row) {
     let word = match (&startup.server_error, observation.outcome, startup.asks.as_deref()) {
         (Some(_), ..) => "error",
         (None, Outcome::Timeout, _) => "silent",
-        (None, Outcome::CutShort | Outcome::Panicked, _) => "undetermined",
+        (None, Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, _) => "undetermined",
         (None, Outcome::Ok, Some("cleartext")) => "cleartext",
         (None, Outcome::Ok, Some("scram")) => "scram",
         (None, Outcome::Ok, Some("md5")) => "md5",
@@ -159,7 +159,7 @@ fn password(seen: &Seen<'_>, row: &mut Row) {
         _ if reply.authenticated => "accepted",
         Outcome::Rejected => "refused",
         Outcome::Timeout => "silent",
-        Outcome::CutShort | Outcome::Panicked => "undetermined",
+        Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
         _ => "closed",
     };
     row.say("pg.token", word);
@@ -190,7 +190,7 @@ fn session(seen: &Seen<'_>, row: &mut Row) {
         Outcome::Ok => "ready",
         Outcome::Rejected => "refused",
         Outcome::Timeout => "silent",
-        Outcome::CutShort | Outcome::Panicked => "undetermined",
+        Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
         _ => "closed",
     };
     row.say("pg.session", word);

@@ -140,7 +140,10 @@ fn ipv6(seen: &Seen<'_>, row: &mut Row, machine: &Machine, index: usize, hosts: 
         (if machine.ipv6_source.is_some() { "untested" } else { "absent" }, "no IPv6 destination was dialled")
     } else if connects.iter().all(|(_, outcome)| *outcome == Outcome::NetworkUnreachable) {
         ("absent", "no IPv6 route: nobody would use it")
-    } else if connects.iter().any(|(_, outcome)| matches!(outcome, Outcome::CutShort | Outcome::Panicked)) {
+    } else if connects
+        .iter()
+        .any(|(_, outcome)| matches!(outcome, Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted))
+    {
         ("untested", "IPv6 destinations were not heard before the run ended")
     } else {
         ("dead", "an IPv6 route leads nowhere: no IPv6 destination answers")

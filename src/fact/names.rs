@@ -77,7 +77,7 @@ fn system(seen: &Seen<'_>, subject: &str) -> Option<(usize, &'static str, Vec<Ip
     let word = match (observation.outcome, lookup.eai.as_deref()) {
         (Outcome::Ok, _) => class(&lookup.addresses, seen.cloud),
         (Outcome::Timeout, _) => "silent",
-        (Outcome::CutShort | Outcome::Panicked, _) => "undetermined",
+        (Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, _) => "undetermined",
         (_, Some("EAI_NONAME")) => "nxdomain",
         (_, Some("EAI_NODATA")) => "nodata",
         (_, Some("EAI_FAIL")) => "servfail",

@@ -92,7 +92,9 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
     row.quote("port", first.2.peer.port().to_string());
     let ok = |observation: &Observation| observation.outcome.is_ok();
     let failed: Vec<_> = counted.iter().filter(|(_, observation, _)| !ok(observation)).collect();
-    let cut = |observation: &Observation| matches!(observation.outcome, Outcome::CutShort | Outcome::Panicked);
+    let cut = |observation: &Observation| {
+        matches!(observation.outcome, Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted)
+    };
     let family = |four: bool| counted.iter().filter(move |(_, _, connect)| connect.peer.is_ipv4() == four);
     let whole = |four: bool, good: bool| {
         family(four).count() > 0 && family(four).all(|(_, observation, _)| ok(observation) == good)
@@ -176,7 +178,7 @@ fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(usize, &Obs
         match observation.outcome {
             Outcome::Ok => "ok",
             Outcome::Timeout => "silent",
-            Outcome::CutShort | Outcome::Panicked => "undetermined",
+            Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
             Outcome::HostUnreachable | Outcome::NetworkUnreachable | Outcome::Denied => "unreachable",
             _ => "refused",
         },
@@ -200,7 +202,7 @@ fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(usize, &Obs
         (_, Some(_)) => "denied",
         (Outcome::Timeout, None) => "silent",
         (Outcome::Garbage | Outcome::TooLarge, None) => "not-a-proxy",
-        (Outcome::CutShort | Outcome::Panicked, None) => "undetermined",
+        (Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, None) => "undetermined",
         _ => "closed",
     };
     row.say("proxy.reply", word);
@@ -226,7 +228,7 @@ pub(super) fn handshake_word(outcome: Outcome) -> &'static str {
         Outcome::Expired => "expired",
         Outcome::NotYetValid => "not-yet-valid",
         Outcome::BadCertificate => "bad-certificate",
-        Outcome::CutShort | Outcome::Panicked => "undetermined",
+        Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
         _ => "failed",
     }
 }
@@ -283,7 +285,7 @@ fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
             Changed::OtherName => "other-name",
         };
         let word = match observation.outcome {
-            Outcome::CutShort | Outcome::Panicked => continue,
+            Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => continue,
             Outcome::Ok => "answers",
             _ => "same",
         };
@@ -319,7 +321,9 @@ fn server_tls(seen: &Seen<'_>, row: &mut Row, handshake: Option<&'static str>) {
     });
     evidence.extend(handshakes.iter().map(|(index, _, _)| *index));
     let good = handshakes.iter().filter(|(_, observation, _)| observation.outcome.is_ok()).count();
-    let cut = |observation: &Observation| matches!(observation.outcome, Outcome::CutShort | Outcome::Panicked);
+    let cut = |observation: &Observation| {
+        matches!(observation.outcome, Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted)
+    };
     let word = if good > 0 && good == requests.len() {
         if row.word("inspection") == Some("trusted") { "inspected" } else { "verified" }
     } else if good > 0 {
@@ -373,7 +377,7 @@ fn reply_word(seen: &Seen<'_>, observation: &Observation, exchange: &HttpExchang
             Outcome::Timeout => "silent",
             Outcome::Garbage => "not-http",
             Outcome::TooLarge => "too-large",
-            Outcome::CutShort | Outcome::Panicked => "undetermined",
+            Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
             _ => "closed",
         };
         return (word, Mark::Sourced);

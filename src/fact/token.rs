@@ -97,7 +97,7 @@ fn entra_word(seen: &Seen<'_>, observation: &Observation, request: &TokenRequest
         }
     }
     match (observation.outcome, request.status) {
-        (Outcome::CutShort | Outcome::Panicked, _) => sourced("undetermined"),
+        (Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, _) => sourced("undetermined"),
         (Outcome::Unresolved, None) if cli => sourced("cli-missing"),
         (Outcome::Timeout, None) => sourced("silent"),
         (_, None) if cli => sourced("cli-failed"),
@@ -128,7 +128,7 @@ fn reply_word(seen: &Seen<'_>, observation: &Observation, reply: &MetadataReply)
             Outcome::Timeout => "silent",
             Outcome::Refused => "refused",
             Outcome::HostUnreachable | Outcome::NetworkUnreachable | Outcome::Denied => "unreachable",
-            Outcome::CutShort | Outcome::Panicked => "undetermined",
+            Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
             Outcome::Garbage | Outcome::TooLarge => "not-metadata",
             _ => "closed",
         });
@@ -185,7 +185,7 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
     let said = said.map(|text| format!(": {text}")).unwrap_or_default();
     let status = row.value("status").map(|status| format!("HTTP {status}")).unwrap_or_else(|| reply.replace('-', " "));
     match asked.outcome {
-        Outcome::CutShort | Outcome::Panicked => {
+        Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => {
             ("undetermined", "the metadata service was not heard before the run ended".to_owned())
         }
         _ => {
