@@ -63,7 +63,7 @@ impl Cloud {
 
     pub fn address_v6(&self, rng: &mut Rng) -> Ipv6Addr {
         let [a, b, c, d] = *pick(rng, self.ranges_v6);
-        Ipv6Addr::new(a, b, c, d, 0, 0, 0, rng.u16(1..15) + 0x720)
+        Ipv6Addr::new(a, b, c, d, 0, 0, 0, rng.u16(1..200) + 0x700)
     }
 
     pub fn login_chain(&self, rng: &mut Rng) -> Vec<String> {

@@ -48,7 +48,8 @@ pub(crate) struct Ears {
 
 /// Listens there.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    tcp(std::net::TcpListener::bind(address)?)
+    let listener = std::net::TcpListener::bind(address);
+    tcp(listener.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?)
 }
 
 /// Receives there.

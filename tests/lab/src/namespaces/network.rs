@@ -75,7 +75,8 @@ impl Network {
             behind.extend(lines(&format!("address add {down}/64 dev eth0 nodad\nroute add ::/0 via {up}")));
         }
         for address in layout.addresses.iter().filter(|address| layout.ipv6 || address.is_ipv4()) {
-            behind.push(format!("address add {} dev lo", alone(*address)));
+            let at_once = if address.is_ipv6() { " nodad" } else { "" };
+            behind.push(format!("address add {} dev lo{at_once}", alone(*address)));
         }
         if layout.ipv6 {
             for namespace in [&self.client, &self.router, &self.services] {
