@@ -46,12 +46,13 @@ fn json(output: &Output) -> Value {
 
 #[test]
 fn statuses_follow_the_verdict() {
+    let _turn = stories::turn();
     let fine = healthy();
     assert_eq!(in_world(&fine, &["--format", "json"]).status.code(), Some(0));
     let warns = world(&told("[[nameserver]]\n[[nameserver]]\nall = \"nxdomain\""));
     assert_eq!(in_world(&warns, &[]).status.code(), Some(0));
     assert_eq!(in_world(&warns, &["--fail-on", "warn"]).status.code(), Some(1));
-    let hangs = world(&told("[world]\ntimeout = \"20s\"\ndeadline = \"1s\"\n[login]\nhttp = \"silent\""));
+    let hangs = world(&told("[world]\ntimeout = \"20s\"\ndeadline = \"3s\"\n[login]\nhttp = \"silent\""));
     let late = in_world(&hangs, &["--format", "json"]);
     assert_eq!(late.status.code(), Some(3), "{}", String::from_utf8_lossy(&late.stderr));
     let report = json(&late);
@@ -61,11 +62,12 @@ fn statuses_follow_the_verdict() {
 
 #[test]
 fn interrupted_runs_print_what_is_known() {
+    let _turn = stories::turn();
     let hangs = world(&told("[world]\ntimeout = \"20s\"\ndeadline = \"30s\"\n[login]\nhttp = \"silent\""));
     for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
         let mut command = command(&hangs, &["--format", "json"]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        std::thread::sleep(Duration::from_secs(2));
+        std::thread::sleep(Duration::from_secs(3));
         let pid = child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
         let output = child.wait_with_output().expect("it ends");
@@ -208,6 +210,7 @@ fn no_option_takes_a_secret() {
 
 #[test]
 fn the_schema_accepts_every_report_and_refuses_mutations() {
+    let _turn = stories::turn();
     let schema: Value = json(&bare(&["schema"]));
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let names = [

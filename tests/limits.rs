@@ -19,6 +19,7 @@ fn limited(world: &World, limit: &str, more: &[&str]) -> Output {
 
 #[test]
 fn without_file_descriptors_nothing_is_concluded() {
+    let _turn = stories::turn();
     let world = healthy();
     for files in [9, 12, 14, 16, 24] {
         let output = limited(&world, &format!("ulimit -n {files}"), &["--format", "json"]);
@@ -60,6 +61,7 @@ fn a_full_disk_is_told() {
 
 #[test]
 fn a_signal_at_any_moment_leaves_a_valid_report_or_nothing() {
+    let _turn = stories::turn();
     let silent = world(&told(
         "[world]\ntimeout = \"9s\"\ndeadline = \"20s\"\n[login]\ntcp = \"silent\"\n[server]\nssl = \"silent\"",
     ));

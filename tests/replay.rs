@@ -28,6 +28,7 @@ fn replayed(report: &[u8]) -> (Option<i32>, Vec<u8>, String) {
 
 #[test]
 fn the_same_bytes() {
+    let _turn = stories::turn();
     let all = story::all(&story::directory()).expect("stories");
     let chosen = all.iter().filter(|story| !story.scenario.needs_namespaces()).step_by(6);
     let mut told = 0;

@@ -1,7 +1,7 @@
 //! Tells stories, several at once, and fails with everything that did not come true.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lab::run::Run;
@@ -9,6 +9,12 @@ use lab::story::{self, Story};
 
 pub fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_entra-preflight"))
+}
+
+/// Worlds have time limits: whoever starts many of them, or waits for one, does so alone.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// The stories whose name contains `STORY`, all without it.
@@ -25,6 +31,7 @@ pub fn seed() -> u64 {
 }
 
 pub fn tell(stories: &[Story], seed: u64, at_once: usize, play: impl Fn(&Story) -> Result<Run, String> + Sync) {
+    let _turn = turn();
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

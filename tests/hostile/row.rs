@@ -57,6 +57,7 @@ pub fn play(table: Vec<Row>) {
     let only = std::env::var("ROW").unwrap_or_default();
     let rows: Vec<Row> = table.into_iter().filter(|row| row.name.contains(&only)).collect();
     let polite = polite();
+    let _turn = crate::stories::turn();
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

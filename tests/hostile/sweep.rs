@@ -60,6 +60,7 @@ fn cut(whose: Whose, limit: usize, end: End) -> (usize, Vec<String>) {
         }
     };
     let roots = Arc::new(std::fs::read(after("--ca-file")).expect("the lab's roots"));
+    let _turn = crate::stories::turn();
     let passed = Arc::new(AtomicUsize::new(0));
     let relay = Relay { to, name: name.clone(), roots, layer, limit, end, passed: passed.clone() };
     let _peer = if whose == Whose::Answers {
