@@ -23,7 +23,21 @@ pub enum Detail {
 
 /// Exactly one JSON document.
 pub fn json(report: &Report) -> String {
-    let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
+    let plain = serde_json::to_string_pretty(report).unwrap_or_default();
+    let mut text = String::with_capacity(plain.len() + 1);
+    for letter in plain.chars() {
+        // JSON escapes ASCII controls itself; the others are valid in it and would still move a terminal.
+        match letter {
+            '\n' => text.push(letter),
+            letter if wrap::moves_terminal(letter) => {
+                let mut units = [0; 2];
+                for unit in letter.encode_utf16(&mut units) {
+                    text.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            letter => text.push(letter),
+        }
+    }
     text.push('\n');
     text
 }

@@ -3,11 +3,14 @@
 mod bad_input;
 mod catalogue;
 mod contract;
+mod entra;
 mod hostile;
 mod house;
+mod impostors;
 mod limits;
 mod namespaces;
 mod real;
 mod replay;
 mod scenarios;
+mod secrecy;
 mod stories;

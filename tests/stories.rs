@@ -1,8 +1,8 @@
 //! Tells stories, several at once, and fails with everything that did not come true.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use lab::run::Run;
 use lab::story::{self, Story};

@@ -25,8 +25,10 @@ pub(super) fn all<'a>(facts: &Facts, catalogue: &'a Catalogue) -> Vec<Judged<'a>
     let order: Vec<&str> = chosen.iter().map(|check| check.id.as_str()).collect();
     while !chosen.is_empty() {
         let ready = chosen.iter().position(|check| {
-            let open = |need: &String| chosen.iter().any(|other| other.id == *need);
-            !check.needs.iter().any(open)
+            // A token may come from the login host, whose check then has to be judged before.
+            let open =
+                |other: &&&Check| check.needs.contains(&other.id) || (check.target == TOKEN && other.target == LOGIN);
+            chosen.iter().find(open).is_none()
         });
         // The catalogue has no cycles; if it had, the first would be judged without its prerequisites.
         let check = chosen.remove(ready.unwrap_or(0));
@@ -121,7 +123,10 @@ fn blocked_by(check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<St
 
 /// Whether the credential gets its token from the login host.
 fn asks_entra(token: &Row) -> bool {
-    matches!(token.word("token.source"), Some("client-secret" | "client-certificate" | "workload-identity"))
+    matches!(
+        token.word("token.source"),
+        Some("client-secret" | "client-certificate" | "workload-identity" | "azure-cli")
+    )
 }
 
 /// A proxy resolves names itself, and `--connect-to` needs none: what then fails is no consequence of this machine's DNS.

@@ -100,6 +100,8 @@ fn entra_word(seen: &Seen<'_>, observation: &Observation, request: &TokenRequest
         (Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, _) => sourced("undetermined"),
         (Outcome::Unresolved, None) if cli => sourced("cli-missing"),
         (Outcome::Timeout, None) => sourced("silent"),
+        // The assertion was not to be had when it was needed, so nothing was sent.
+        (Outcome::Withheld, None) => sourced("no-proof"),
         (_, None) if cli => sourced("cli-failed"),
         (_, None) => sourced("not-reached"),
         (_, Some(429)) => sourced("throttled"),

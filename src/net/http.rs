@@ -10,11 +10,9 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::tls::Verified;
 use super::{Failed, within};
 use crate::evidence::Setting;
 use crate::failure::Outcome;
-use crate::secret::Secret;
 
 pub(crate) const BODY: usize = 256 * 1024;
 const HEAD: usize = 32 * 1024;
@@ -73,38 +71,13 @@ pub(crate) async fn get<S>(stream: S, host: &str, path: &str, patience: Duration
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    send(stream, host, path, None, patience).await
-}
-
-/// Posts a form that may hold a secret: only a stream whose peer was verified is taken.
-pub(crate) async fn post<S>(
-    stream: Verified<S>,
-    host: &str,
-    path: &str,
-    form: &Secret,
-    patience: Duration,
-) -> Result<Reply, Failed>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    send(stream.into_stream(), host, path, Some(form), patience).await
-}
-
-async fn send<S>(stream: S, host: &str, path: &str, form: Option<&Secret>, patience: Duration) -> Result<Reply, Failed>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut request = hyper::Request::builder()
+    let request = hyper::Request::builder()
         .uri(path)
         .header("host", host)
         .header("accept", "application/json")
-        .header("user-agent", concat!("entra-preflight/", env!("CARGO_PKG_VERSION")));
-    let body = form.map(|form| Bytes::copy_from_slice(form.expose().as_bytes()));
-    if body.is_some() {
-        request = request.method("POST").header("content-type", "application/x-www-form-urlencoded");
-    }
-    let request =
-        request.body(Full::new(body.unwrap_or_default())).map_err(|error| (Outcome::Other, Some(error.to_string())))?;
+        .header("user-agent", concat!("entra-preflight/", env!("CARGO_PKG_VERSION")))
+        .body(Full::<Bytes>::default())
+        .map_err(|error| (Outcome::Other, Some(error.to_string())))?;
     within(patience, converse(stream, request)).await
 }
 

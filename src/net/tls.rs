@@ -68,6 +68,11 @@ impl Trust {
         self.roots.len()
     }
 
+    /// A configuration for an HTTP client library: verified as everything else is.
+    pub(crate) fn client(&self) -> Result<ClientConfig, rustls::Error> {
+        self.config(false, &Arc::new(Witness::new(self)))
+    }
+
     fn config(&self, postgres: bool, witness: &Arc<Witness>) -> Result<ClientConfig, rustls::Error> {
         let provider = if postgres { &self.postgres_provider } else { &self.provider };
         let mut config = ClientConfig::builder_with_provider(provider.clone())

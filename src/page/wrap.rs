@@ -6,15 +6,17 @@ pub fn visible(text: &str) -> String {
     for letter in text.chars() {
         match letter {
             '\n' | '\t' => shown.push(' '),
-            // Marks and overrides of direction, and invisible separators, can make a line read as another.
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}' => {
-                shown.extend(letter.escape_unicode());
-            }
-            letter if letter.is_control() => shown.extend(letter.escape_default()),
+            letter if moves_terminal(letter) => shown.extend(letter.escape_unicode()),
             letter => shown.push(letter),
         }
     }
     shown
+}
+
+/// Controls, marks and overrides of direction, and invisible separators: they move the cursor or make a line read as another.
+pub(super) fn moves_terminal(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}')
 }
 
 /// The page in ASCII typography, for terminals that say nothing of UTF-8; names keep their letters.

@@ -4,15 +4,12 @@
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use super::{Run, reach};
 use crate::evidence::{Detail, TokenRequest};
 use crate::failure::Outcome;
-use crate::net::dial::{self, Peer};
-use crate::net::tls::{Verified, handshake};
-use crate::net::{Failed, api::encoded, http, proxy, quote};
+use crate::net::form::{self, Answer};
+use crate::net::{Failed, api::encoded, quote};
 use crate::secret::Secret;
 use crate::target::Proof;
 use crate::target::assertion::signed;
@@ -22,8 +19,7 @@ const ASSERTION: &str = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Aj
 
 pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proof) -> Option<Secret> {
     let host = run.target.cloud.login_host.clone();
-    let path = format!("/{}/oauth2/v2.0/token", encoded(tenant));
-    let endpoint = format!("https://{host}{path}");
+    let endpoint = format!("https://{host}/{}/oauth2/v2.0/token", encoded(tenant));
     let credential = match proof {
         Proof::Secret(_) => "client-secret",
         Proof::Certificate(_) => "client-certificate",
@@ -32,9 +28,8 @@ pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proo
     let detail = TokenRequest { credential: credential.to_owned(), asked: endpoint.clone(), ..TokenRequest::default() };
     let mut pending = run.recorder.begin(TOKEN, "the token endpoint", Detail::TokenRequest(Box::new(detail)));
     let answer = async {
-        let form = form(run, client_id, proof, &endpoint).map_err(|text| (Outcome::Withheld, Some(text)))?;
-        let stream = open(run, &host).await?;
-        http::post(stream, &host, &path, &form, run.patience()).await
+        let form = proven(run, client_id, proof, &endpoint).map_err(|text| (Outcome::Withheld, Some(text)))?;
+        post(run, &host, &endpoint, &form).await
     };
     let answer = answer.await;
     let Detail::TokenRequest(detail) = &mut pending.detail else { return None };
@@ -52,7 +47,8 @@ pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proo
     }
 }
 
-fn form(run: &Run, client_id: &str, proof: &Proof, endpoint: &str) -> Result<Secret, String> {
+/// The form with the proof in it.
+fn proven(run: &Run, client_id: &str, proof: &Proof, endpoint: &str) -> Result<Secret, String> {
     let scope = encoded(&format!("{}/.default", run.target.cloud.resource));
     let head = format!("grant_type=client_credentials&client_id={}&scope={scope}", encoded(client_id));
     let with_assertion = |assertion: Secret| {
@@ -73,48 +69,23 @@ fn form(run: &Run, client_id: &str, proof: &Proof, endpoint: &str) -> Result<Sec
     }
 }
 
-/// A verified connection to the login host, directly or through the proxy. Who fails here is told by the check of the host.
-async fn open(run: &Run, host: &str) -> Result<Verified<TlsStream<TcpStream>>, Failed> {
-    let failed = |outcome| (outcome, Some("the login host is not reached; see https.login".to_owned()));
+/// Posts to the login host's proven addresses, or through the proxy. Who fails on the way is told by the check of the host.
+async fn post(run: &Run, host: &str, endpoint: &str, form: &Secret) -> Result<Answer, Failed> {
     let route = run.target.proxies.route(host);
-    let mut last = Outcome::Unresolved;
-    let peers: Vec<(SocketAddr, SocketAddr)> = match route.proxy {
-        Some(proxy) => {
-            let addresses = reach::proxy_addresses(run, &proxy.host).await;
-            addresses.into_iter().map(|address| SocketAddr::new(address, proxy.port)).map(|peer| (peer, peer)).collect()
-        }
-        None => reach::peers(run, LOGIN, host, 443).await,
+    let dialled: Vec<SocketAddr> = match route.proxy {
+        Some(_) => Vec::new(),
+        None => reach::peers(run, LOGIN, host, 443).await.into_iter().map(|(_, dialled)| dialled).collect(),
     };
-    for (peer, dialled) in peers.into_iter().take(3) {
-        let to = Peer { subject: TOKEN, host, address: peer, dialled, proxy: route.proxy.is_some() };
-        let stream = match dial::tcp(&run.recorder, &to, run.patience()).await {
-            Ok(stream) => stream,
-            Err(outcome) => {
-                last = outcome;
-                continue;
-            }
-        };
-        let stream = match route.proxy {
-            Some(proxy) => {
-                let destination = format!("{host}:443");
-                proxy::connect(&run.recorder, TOKEN, stream, proxy, &destination, run.patience())
-                    .await
-                    .map_err(failed)?
-            }
-            None => stream,
-        };
-        let trust = run.trust().await;
-        let peer = route.proxy.is_none().then_some(peer);
-        return handshake(&run.recorder, TOKEN, (stream, peer), host, (&trust, false), run.patience())
-            .await
-            .map_err(failed);
+    if dialled.is_empty() && route.proxy.is_none() {
+        return Err((Outcome::Unresolved, Some("the login host has no address".to_owned())));
     }
-    Err(failed(last))
+    let trust = run.trust().await;
+    form::post(endpoint, (host, &dialled), route.proxy, &trust, (form, run.patience())).await
 }
 
-fn read(run: &Run, detail: &mut TokenRequest, reply: &http::Reply) -> Option<Secret> {
+fn read(run: &Run, detail: &mut TokenRequest, reply: &Answer) -> Option<Secret> {
     detail.status = Some(reply.status);
-    let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    let body = reply.json();
     let text = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str());
     if let Some(token) = text("access_token").filter(|_| reply.status == 200) {
         let token = Secret::new(token.to_owned());

@@ -67,6 +67,12 @@ pub(super) async fn token(run: &Run) -> Option<Secret> {
             None => (Outcome::Garbage, Some("az printed no token".to_owned()), None),
         },
         Ok(Ok((false, _, text))) => {
+            // Whatever has the form of a token is none of the report's business.
+            for word in text.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-_.".contains(letter))) {
+                if word.starts_with("eyJ") {
+                    run.recorder.protect(&Secret::new(word.to_owned()));
+                }
+            }
             detail.codes = application::codes(&text);
             detail.description = Some(quote(text.trim().as_bytes()));
             (Outcome::Rejected, Some("az failed".to_owned()), None)
@@ -108,9 +114,10 @@ async fn answer(arguments: &[&str]) -> std::io::Result<(bool, zeroize::Zeroizing
     Ok((status.success(), output, String::from_utf8_lossy(&text).into_owned()))
 }
 
-/// The token in what `az` printed; warnings may stand before the JSON.
+/// The token in what `az` printed; warnings may stand before the JSON, which begins a line.
 fn read(output: &[u8]) -> Option<Secret> {
-    let start = output.iter().position(|byte| *byte == b'{')?;
+    let begins = |at: &usize| output[*at] == b'{' && (*at == 0 || output[at - 1] == b'\n');
+    let start = (0..output.len()).find(begins)?;
     let body: Value = serde_json::Deserializer::from_slice(&output[start..]).into_iter().next()?.ok()?;
     body.get("accessToken")?.as_str().map(|token| Secret::new(token.to_owned()))
 }

@@ -160,7 +160,7 @@ async fn through_proxy(place: &Place) {
     }
 }
 
-pub(super) async fn proxy_addresses(run: &Run, host: &str) -> Vec<IpAddr> {
+async fn proxy_addresses(run: &Run, host: &str) -> Vec<IpAddr> {
     if let Ok(address) = host.parse() {
         return vec![address];
     }

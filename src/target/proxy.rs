@@ -60,6 +60,11 @@ impl Proxy {
         self.password.as_ref().filter(|password| !password.is_empty())
     }
 
+    /// User and password, when the URL has them.
+    pub(crate) fn credentials(&self) -> Option<(&str, &Secret)> {
+        Some((self.user.as_str(), self.password.as_ref()?))
+    }
+
     /// The value of Proxy-Authorization, also a secret.
     pub fn authorization(&self) -> Option<Secret> {
         let password = self.password.as_ref()?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::act::Act;
 use super::program;
 use super::relay::{End, Layer, Relay};
 use super::row::{At, Stage};
@@ -29,13 +30,47 @@ enum Whose {
     ServerClear,
     ServerLogin,
     Answers,
+    ProxyReply,
 }
 
-const ALL: [Whose; 6] =
-    [Whose::LoginHandshake, Whose::LoginReply, Whose::Metadata, Whose::ServerClear, Whose::ServerLogin, Whose::Answers];
+const ALL: [Whose; 7] = [
+    Whose::LoginHandshake,
+    Whose::LoginReply,
+    Whose::Metadata,
+    Whose::ServerClear,
+    Whose::ServerLogin,
+    Whose::Answers,
+    Whose::ProxyReply,
+];
+
+/// What Squid answers to CONNECT; behind it there is no tunnel here.
+const TUNNEL: &[u8] = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 proxy (squid/5.7)\r\n\r\n";
+
+/// A proxy's answer, cut.
+fn cut_tunnel(limit: usize, end: End) -> (usize, Vec<String>) {
+    let last = match end {
+        End::Close => Act::Close,
+        End::Reset => Act::Reset,
+        End::Stall => Act::Deaf,
+    };
+    let reply = &TUNNEL[..limit.min(TUNNEL.len())];
+    let stage = Stage::new(&At::Proxy(vec![Act::Expect(b"CONNECT "), Act::Send(reply.to_vec()), last]));
+    let mut command = stage.command(&["--only", "https.login"]);
+    replace_timeout(&mut command, if end == End::Stall { "150ms" } else { "1s" });
+    let ran = program::run(command, stage.world().stdin.as_deref(), DEADLINE);
+    let mut broken = ran.broken(DEADLINE, None);
+    broken.extend(stage.leaks(&ran));
+    if ran.exit != Some(1) {
+        broken.push(format!("exit status {:?} without a tunnel", ran.exit));
+    }
+    (reply.len(), broken)
+}
 
 /// Plays one cut, and says what went wrong; the bytes that passed come back too.
 fn cut(whose: Whose, limit: usize, end: End) -> (usize, Vec<String>) {
+    if whose == Whose::ProxyReply {
+        return cut_tunnel(limit, end);
+    }
     let mut stage = Stage::new(&At::Nobody);
     let (login, server) = (stage.world().names.cloud.login.to_owned(), stage.world().names.server.clone());
     let after = |option: &str| {
@@ -52,7 +87,9 @@ fn cut(whose: Whose, limit: usize, end: End) -> (usize, Vec<String>) {
         Whose::LoginReply => (led(":443:"), &login, Layer::Inside, "https.login"),
         Whose::ServerClear => (led(":5432:"), &server, Layer::Raw, "server.*"),
         Whose::ServerLogin => (led(":5432:"), &server, Layer::Postgres, "login.*"),
-        Whose::Answers => (after("--nameserver").parse().expect("an address"), &login, Layer::Raw, "dns.*"),
+        Whose::Answers | Whose::ProxyReply => {
+            (after("--nameserver").parse().expect("an address"), &login, Layer::Raw, "dns.*")
+        }
         Whose::Metadata => {
             let env = &stage.world().env;
             let host = env.iter().find(|(name, _)| name == "AZURE_POD_IDENTITY_AUTHORITY_HOST").expect("a host");

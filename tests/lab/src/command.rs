@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::ca::Authorities;
 use crate::names::Names;
+use crate::proof::Proof;
 use crate::scenario::{From, Scenario, Tenant, Tls};
 use crate::token::Made;
 
@@ -62,9 +63,23 @@ impl<'a> Command<'a> {
         Ok(())
     }
 
-    pub(crate) fn credential(&mut self, dir: &Path, scenario: &Scenario, token: &Made) -> io::Result<()> {
+    pub(crate) fn credential(
+        &mut self,
+        dir: &Path,
+        scenario: &Scenario,
+        token: &Made,
+        proof: &Proof,
+    ) -> io::Result<()> {
         match scenario.token.from {
-            From::Metadata => {}
+            From::Metadata | From::AppService => {}
+            From::ClientSecret | From::ClientCertificate | From::WorkloadIdentity => self.application(dir, proof)?,
+            From::AzureCli => {
+                let path = crate::az::install(dir, &scenario.az, token, &self.names)?;
+                self.env("PATH", &path.to_string_lossy());
+                if !scenario.world.args.iter().any(|arg| arg.starts_with("--credential")) {
+                    self.option("--credential", "azure-cli");
+                }
+            }
             From::None => self.option("--credential", "none"),
             From::Environment => self.env("PGPASSWORD", &token.handed),
             From::Stdin => {
@@ -73,8 +88,7 @@ impl<'a> Command<'a> {
             }
             From::File => {
                 let path = dir.join("token");
-                let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-                io::Write::write_all(&mut file, token.handed.as_bytes())?;
+                write_private(&path, &token.handed)?;
                 self.option("--token-file", &path.to_string_lossy());
             }
         }
@@ -84,6 +98,36 @@ impl<'a> Command<'a> {
             self.option("--tenant", &tenant);
         }
         Ok(())
+    }
+
+    /// The environment of an application, as the Azure SDKs read it.
+    fn application(&mut self, dir: &Path, proof: &Proof) -> io::Result<()> {
+        let (tenant, client_id) = (self.names.tenant.clone(), self.names.client_id.clone());
+        self.env("AZURE_TENANT_ID", &tenant);
+        self.env("AZURE_CLIENT_ID", &client_id);
+        let mut in_file = |variable: &str, text: &str| {
+            let path = dir.join("proof");
+            write_private(&path, text)?;
+            self.env(variable, &path.to_string_lossy());
+            Ok::<(), io::Error>(())
+        };
+        match proof {
+            Proof::None => {}
+            Proof::Secret(secret) => self.env("AZURE_CLIENT_SECRET", secret),
+            Proof::Certificate(certificate) => in_file("AZURE_CLIENT_CERTIFICATE_PATH", &certificate.pem)?,
+            Proof::Federated(token) => in_file("AZURE_FEDERATED_TOKEN_FILE", &format!("{token}\n"))?,
+        }
+        Ok(())
+    }
+
+    /// App Service names its endpoint in the environment; it stands where the metadata service would.
+    pub(crate) fn platform(&mut self, header: Option<&str>) {
+        let Some(header) = header else { return };
+        let metadata = self.env.iter().find(|(name, _)| name == "AZURE_POD_IDENTITY_AUTHORITY_HOST");
+        let base = metadata.map_or("http://169.254.169.254", |(_, base)| base);
+        let endpoint = format!("{base}/msi/token");
+        self.env("IDENTITY_ENDPOINT", &endpoint);
+        self.env("IDENTITY_HEADER", header);
     }
 
     /// The scenario's own arguments and variables come last.
@@ -110,4 +154,10 @@ impl<'a> Command<'a> {
         ];
         values.into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }
+}
+
+/// A file that only its owner may read.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    io::Write::write_all(&mut file, text.as_bytes())
 }

@@ -1,32 +1,54 @@
 //! The login host: OpenID discovery, keys and the token endpoint.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use fastrand::Rng;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::http::{Request, Response};
 use crate::names::{Names, guid};
+use crate::proof::Proof;
+use crate::scenario::{self, EntraMode};
 use crate::token;
 
 /// An error of Entra: its number and its text.
 #[derive(Clone, Debug)]
 pub struct Aadsts {
-    pub code: u32,
+    /// More than one where Entra counts a reason behind the reason; none is told where there is none.
+    pub codes: Vec<u32>,
     pub text: String,
     /// The OAuth error that goes with it.
-    pub error: &'static str,
+    pub error: String,
+    /// 0: the one that goes with the error.
+    pub status: u16,
+}
+
+impl Aadsts {
+    fn new(code: u32, error: &str, text: &str) -> Aadsts {
+        Aadsts { codes: vec![code], text: text.to_owned(), error: error.to_owned(), status: 0 }
+    }
 }
 
 /// What the login host knows.
-#[derive(Clone, Debug)]
 pub struct Entra {
     pub names: Names,
-    /// What the token endpoint says instead of a token.
-    pub error: Option<Aadsts>,
+    /// What the token endpoint does instead of giving a token.
+    pub wanted: scenario::Entra,
+    /// What the application must prove itself with.
+    pub proof: Proof,
     pub token: String,
+    /// How far the host's clock is off this machine's.
+    pub date_offset: i64,
+    pub asked: AtomicU32,
 }
 
 impl Entra {
+    /// What becomes of this request before any answer.
+    pub fn mode(&self, request: &Request) -> EntraMode {
+        if request.method == "POST" && request.path().0.ends_with("/token") { self.wanted.mode } else { EntraMode::Ok }
+    }
+
     pub fn answer(&self, request: &Request, rng: &mut Rng) -> Response {
         let (path, _) = request.path();
         let response = match (request.method.as_str(), path.split('/').skip(1).collect::<Vec<_>>().as_slice()) {
@@ -61,7 +83,7 @@ impl Entra {
                 let text = format!(
                     "Tenant '{unknown}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
                 );
-                return error(&Aadsts { code: 90002, text, error: "invalid_tenant" }, rng);
+                return error(&Aadsts::new(90002, "invalid_tenant", &text), rng);
             }
         };
         let version = if second { "v2.0/" } else { "" };
@@ -95,40 +117,75 @@ impl Entra {
     }
 
     fn token(&self, tenant: &str, request: &Request, rng: &mut Rng) -> Response {
-        if let Some(wrong) = &self.error {
-            return error(wrong, rng);
-        }
         let form = String::from_utf8_lossy(&request.body).into_owned();
-        let has = |key: &str| form.split('&').any(|pair| pair.split('=').next() == Some(key));
-        let oops = |code, error, text: &str| Aadsts { code, text: text.to_owned(), error };
-        let wrong = if !has("grant_type") {
-            Some(oops(
-                900_144,
-                "invalid_request",
-                "The request body must contain the following parameter: 'grant_type'.",
-            ))
-        } else if tenant != self.names.tenant && tenant != self.names.other_tenant {
-            Some(oops(90002, "invalid_request", &format!("Tenant '{tenant}' not found.")))
-        } else if !has("client_secret") && !has("client_assertion") {
-            Some(oops(
-                7_000_218,
-                "invalid_client",
-                "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
-            ))
-        } else if !form.contains("%2F.default") && !form.contains("/.default") {
-            Some(oops(
-                1_002_012,
-                "invalid_scope",
-                "The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.",
-            ))
-        } else {
-            None
-        };
-        match wrong {
-            Some(wrong) => error(&wrong, rng),
-            None => Response::json(200, &json!({ "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": self.token })).with("Pragma", "no-cache"),
+        if let Some(wrong) = self.refusal(tenant, |name| field(&form, name)) {
+            return error(&wrong, rng);
+        }
+        // Only what is right in itself is refused at a story's wish.
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let wanted = &self.wanted;
+        let proof = field(&form, "client_secret").or_else(|| field(&form, "client_assertion")).unwrap_or_default();
+        if wanted.refuses() && (wanted.times == 0 || asked < wanted.times) {
+            if !wanted.body.is_empty() {
+                let kind = if wanted.body.trim_start().starts_with('<') { "text/html" } else { "application/json" };
+                return Response::new(wanted.status.max(200), kind, wanted.body.clone());
+            }
+            let wrong = Aadsts {
+                codes: wanted.codes.clone(),
+                text: wanted.description.replace("{proof}", &proof),
+                error: if wanted.error.is_empty() { "invalid_request".to_owned() } else { wanted.error.clone() },
+                status: wanted.status,
+            };
+            return error(&wrong, rng);
+        }
+        let token =
+            json!({ "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": self.token });
+        Response::json(200, &token).with("Pragma", "no-cache")
+    }
+
+    /// What is wrong with a token request of this application.
+    fn refusal(&self, tenant: &str, field: impl Fn(&str) -> Option<String>) -> Option<Aadsts> {
+        let names = &self.names;
+        if field("grant_type").as_deref() != Some("client_credentials") {
+            let text = "The request body must contain the following parameter: 'grant_type'.";
+            return Some(Aadsts::new(900_144, "invalid_request", text));
+        }
+        if tenant != names.tenant && tenant != names.other_tenant {
+            return Some(Aadsts::new(90002, "invalid_request", &format!("Tenant '{tenant}' not found.")));
+        }
+        if field("client_id").as_deref() != Some(&names.client_id) {
+            let text = format!("Application with identifier was not found in the directory '{}'.", names.company);
+            return Some(Aadsts::new(700_016, "unauthorized_client", &text));
+        }
+        let endpoint = format!("https://{}/{tenant}/oauth2/v2.0/token", names.cloud.login);
+        let now = OffsetDateTime::now_utc().unix_timestamp() + self.date_offset;
+        if let Some((code, text)) = self.proof.refuses(&field, names, &endpoint, now) {
+            return Some(Aadsts::new(code, "invalid_client", text));
+        }
+        if field("scope") != Some(format!("{}/.default", names.cloud.resource)) {
+            let text = "The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.";
+            return Some(Aadsts::new(1_002_012, "invalid_scope", text));
+        }
+        None
+    }
+}
+
+/// The value of a form's field, decoded.
+fn field(form: &str, name: &str) -> Option<String> {
+    let value = form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+    let mut bytes = Vec::new();
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+            }
+            byte => bytes.push(byte),
         }
     }
+    String::from_utf8(bytes).ok()
 }
 
 /// An error in Entra's shape.
@@ -137,17 +194,22 @@ pub fn error(wrong: &Aadsts, rng: &mut Rng) -> Response {
     let format = time::format_description::parse_borrowed::<2>("[year]-[month]-[day] [hour]:[minute]:[second]Z");
     let at = format.ok().and_then(|format| now.format(&format).ok()).unwrap_or_default();
     let (trace, correlation) = (guid(rng), guid(rng));
-    let status = if wrong.error == "invalid_client" { 401 } else { 400 };
+    let status = match wrong.status {
+        0 if wrong.error == "invalid_client" => 401,
+        0 => 400,
+        status => status,
+    };
+    let number = wrong.codes.first().map(|code| format!("AADSTS{code}: ")).unwrap_or_default();
     Response::json(
         status,
         &json!({
             "error": wrong.error,
-            "error_description": format!("AADSTS{}: {} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {at}", wrong.code, wrong.text),
-            "error_codes": [wrong.code],
+            "error_description": format!("{number}{} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {at}", wrong.text),
+            "error_codes": wrong.codes,
             "timestamp": at,
             "trace_id": trace,
             "correlation_id": correlation,
-            "error_uri": format!("https://login.microsoftonline.com/error?code={}", wrong.code),
+            "error_uri": format!("https://login.microsoftonline.com/error?code={}", wrong.codes.first().unwrap_or(&0)),
         }),
     )
 }
@@ -177,7 +239,16 @@ mod tests {
         let mut rng = Rng::with_seed(9);
         let names = crate::names::draw(&mut rng, &Scenario::healthy());
         let target = target.replace("{tenant}", &names.tenant);
-        let entra = Entra { names, error: None, token: "t".to_owned() };
+        let body = body.replace("{client_id}", &names.client_id);
+        let proof = Proof::Secret("s+1".to_owned());
+        let entra = Entra {
+            names,
+            wanted: scenario::Entra::default(),
+            proof,
+            token: "t".to_owned(),
+            date_offset: 0,
+            asked: AtomicU32::new(0),
+        };
         let request =
             Request { method: method.to_owned(), target, headers: Vec::new(), body: body.as_bytes().to_vec() };
         let response = entra.answer(&request, &mut rng);
@@ -196,9 +267,10 @@ mod tests {
 
     #[test]
     fn tokens_need_their_parameters() {
-        let (status, body) = answer("POST", "/{tenant}/oauth2/v2.0/token", "grant_type=client_credentials&client_id=x");
+        let (status, body) =
+            answer("POST", "/{tenant}/oauth2/v2.0/token", "grant_type=client_credentials&client_id={client_id}");
         assert_eq!((status, &body["error_codes"][0]), (401, &json!(7_000_218)));
-        let body = "grant_type=client_credentials&client_secret=s&scope=https%3A%2F%2Fossrdbms-aad.database.windows.net%2F.default";
+        let body = "grant_type=client_credentials&client_id={client_id}&client_secret=s%2B1&scope=https%3A%2F%2Fossrdbms-aad.database.windows.net%2F.default";
         let (status, body) = answer("POST", "/{tenant}/oauth2/v2.0/token", body);
         assert_eq!((status, &body["access_token"]), (200, &json!("t")));
     }

@@ -12,7 +12,7 @@ use crate::graph;
 use crate::http::{self, Request, Response, farewell, linger};
 use crate::pages;
 use crate::plan::Role;
-use crate::scenario::Http;
+use crate::scenario::{EntraMode, Http};
 use crate::tap::{Ledger, Tap};
 use crate::tls::Side;
 
@@ -58,6 +58,19 @@ impl Host {
     async fn answer<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut S, request: &Request) -> bool {
         // Pages are the same at every question of a run.
         let mut rng = Rng::with_seed(self.seed);
+        if self.http == Http::Ok && self.role == Role::Login {
+            match self.entra.mode(request) {
+                EntraMode::Ok => {}
+                EntraMode::Silent => {
+                    linger(stream).await;
+                    return false;
+                }
+                EntraMode::Closed => {
+                    farewell(stream).await;
+                    return false;
+                }
+            }
+        }
         let response = match self.http {
             Http::Ok if self.role == Role::Graph => graph::answer(request, &mut rng),
             Http::Ok => self.entra.answer(request, &mut rng),

@@ -3,6 +3,7 @@
 //! A [`story::Story`] says what packets and peers do; a [`world::World`] does it; [`run::story`] runs the real program in that world and
 //! compares what it reports with what the story expects.
 
+pub mod az;
 pub mod ca;
 pub mod cloud;
 mod command;
@@ -21,6 +22,7 @@ pub mod namespaces;
 pub mod pages;
 pub mod plan;
 pub mod postgres;
+pub mod proof;
 pub mod proxy;
 pub mod run;
 pub mod scenario;

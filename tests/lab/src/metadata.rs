@@ -17,6 +17,8 @@ pub struct Service {
     pub wanted: Metadata,
     pub names: Names,
     pub token: Made,
+    /// The header that App Service's endpoint asks for; with it there is no other endpoint.
+    pub header: Option<String>,
     pub date_offset: i64,
     pub ledger: Ledger,
     pub asked: AtomicU32,
@@ -62,12 +64,44 @@ impl Service {
                 }
                 continue;
             }
-            let response = self.answer(&request).with("Server", &self.wanted.server);
+            let response = match &self.header {
+                Some(header) => self.app_service(&request, header).with("Server", "Kestrel"),
+                None => self.answer(&request).with("Server", &self.wanted.server),
+            };
             if response.write(&mut stream, self.date_offset).await.is_err() {
                 return;
             }
         }
         farewell(&mut stream).await;
+    }
+
+    /// App Service, Functions and Container Apps: an endpoint on the machine itself, and none of a VM's.
+    fn app_service(&self, request: &Request, header: &str) -> Response {
+        let (path, query) = request.path();
+        let refused = |status: u16, message: &str| {
+            let id = &self.names.object_id;
+            Response::json(status, &json!({ "statusCode": status, "message": message, "correlationId": id }))
+        };
+        let of = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        if path != "/msi/token" {
+            return refused(404, "Not Found");
+        }
+        if request.header("x-identity-header") != Some(header) {
+            return refused(401, "The X-IDENTITY-HEADER does not match");
+        }
+        if of("api-version") != Some("2019-08-01") || of("resource").is_none_or(str::is_empty) {
+            return refused(400, "Bad request");
+        }
+        if of("client_id").is_some_and(|id| id != self.names.client_id) {
+            return refused(400, "No MSI found for specified ClientId/ResourceId.");
+        }
+        if self.spoilt() {
+            if !self.wanted.body.is_empty() {
+                return Response::new(self.wanted.status, "application/json", self.wanted.body.clone());
+            }
+            return refused(self.wanted.status, &self.wanted.description);
+        }
+        self.given(query)
     }
 
     fn answer(&self, request: &Request) -> Response {
@@ -93,9 +127,7 @@ impl Service {
 
     fn token(&self, query: &str) -> Response {
         let wanted = &self.wanted;
-        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-        let spoilt = wanted.status != 200 || !wanted.error.is_empty() || !wanted.body.is_empty();
-        if spoilt && (wanted.times == 0 || asked < wanted.times) {
+        if self.spoilt() {
             if !wanted.body.is_empty() {
                 let kind = if wanted.body.trim_start().starts_with('<') {
                     "text/html"
@@ -109,6 +141,18 @@ impl Service {
                 &json!({ "error": wanted.error, "error_description": wanted.description }),
             );
         }
+        self.given(query)
+    }
+
+    /// Whether this question is answered as the story wants it, not as it should be.
+    fn spoilt(&self) -> bool {
+        let wanted = &self.wanted;
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let spoilt = wanted.status != 200 || !wanted.error.is_empty() || !wanted.body.is_empty();
+        spoilt && (wanted.times == 0 || asked < wanted.times)
+    }
+
+    fn given(&self, query: &str) -> Response {
         let resource = query.split('&').find_map(|pair| pair.strip_prefix("resource=")).unwrap_or_default();
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
         let left = (self.token.expires - now).to_string();

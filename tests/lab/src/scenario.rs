@@ -1,5 +1,7 @@
 //! A scenario as its file writes it. The format is documented in `tests/scenarios/README.md`; unknown keys are refused.
 
+mod az;
+mod entra;
 mod expect;
 mod host;
 mod metadata;
@@ -12,6 +14,8 @@ mod token;
 
 use serde::Deserialize;
 
+pub use az::{Az, Printed};
+pub use entra::{Entra, EntraMode};
 pub use expect::{Expect, ExpectedDiagnosis};
 pub use host::{Host, Http, Ipv6, Tcp, Tls};
 pub use metadata::{Metadata, MetadataMode};
@@ -41,6 +45,10 @@ pub struct Scenario {
     pub proxy: Option<Proxy>,
     #[serde(default)]
     pub metadata: Metadata,
+    #[serde(default)]
+    pub entra: Entra,
+    #[serde(default)]
+    pub az: Az,
     #[serde(default)]
     pub token: Token,
     #[serde(default)]

@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use crate::proof::Proof;
+
 /// So many characters in a row of a secret are a leak: it catches "the first twenty characters".
 const WINDOW: usize = 16;
 
@@ -18,10 +20,36 @@ pub struct Secret {
 }
 
 impl Secret {
+    /// What an application proves itself with: the login host may have it, once; a private key nobody.
+    pub fn of_proof(proof: &Proof) -> Option<Secret> {
+        let (name, text, may) = match proof {
+            Proof::None => return None,
+            Proof::Secret(text) => ("client secret", text.clone(), vec!["login"]),
+            Proof::Federated(text) => ("federated token", text.clone(), vec!["login"]),
+            Proof::Certificate(certificate) => {
+                let key = certificate.pem.split("PRIVATE KEY-----").nth(1).unwrap_or_default();
+                let text = key.lines().filter(|line| !line.starts_with('-')).collect();
+                ("private key", text, Vec::new())
+            }
+        };
+        Some(Secret { name, text, may, times: 1 })
+    }
+
+    /// The header that only the platform's endpoint may see.
+    pub fn of_header(text: String) -> Secret {
+        Secret { name: "identity header", text, may: vec!["metadata"], times: usize::MAX }
+    }
+
     /// Where the secret shows in `bytes`: how it was written, without quoting it.
     pub fn found(&self, bytes: &[u8]) -> Option<&'static str> {
-        let hay = Windows::of(bytes);
-        self.spellings().into_iter().find(|(_, spelling)| hay.share(spelling)).map(|(how, _)| how)
+        found(&self.text, bytes)
+    }
+
+    /// Where it shows in what a peer received. Of a JWT only the signature counts: all JWTs say much the same before it, and a peer that must
+    /// not have this one may well be sent another.
+    fn sent(&self, bytes: &[u8]) -> Option<&'static str> {
+        let signature = self.text.rsplit('.').next().filter(|_| self.text.starts_with("eyJ"));
+        found(signature.unwrap_or(&self.text), bytes)
     }
 
     /// How often the whole secret occurs.
@@ -32,23 +60,27 @@ impl Secret {
         }
         bytes.windows(needle.len()).filter(|window| *window == needle).count()
     }
+}
 
-    fn spellings(&self) -> Vec<(&'static str, Vec<u8>)> {
-        let plain = self.text.as_bytes();
-        let mut all = vec![("plain", plain.to_vec()), ("reversed", plain.iter().rev().copied().collect())];
-        for start in 0..3 {
-            // The two characters at each end depend on the neighbours: leave them out.
-            let inner =
-                |text: String| text.as_bytes().get(4..text.len().saturating_sub(4)).unwrap_or_default().to_vec();
-            all.push(("base64", inner(STANDARD_NO_PAD.encode(&plain[start.min(plain.len())..]))));
-            all.push(("base64url", inner(URL_SAFE_NO_PAD.encode(&plain[start.min(plain.len())..]))));
-        }
-        let hex: String = plain.iter().map(|byte| format!("{byte:02x}")).collect();
-        all.push(("hex", hex.clone().into_bytes()));
-        all.push(("hex", hex.to_ascii_uppercase().into_bytes()));
-        all.push(("UTF-16", plain.iter().flat_map(|byte| [*byte, 0]).collect()));
-        all
+fn found(text: &str, bytes: &[u8]) -> Option<&'static str> {
+    let hay = Windows::of(bytes);
+    spellings(text).into_iter().find(|(_, spelling)| hay.share(spelling)).map(|(how, _)| how)
+}
+
+fn spellings(text: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let plain = text.as_bytes();
+    let mut all = vec![("plain", plain.to_vec()), ("reversed", plain.iter().rev().copied().collect())];
+    for start in 0..3 {
+        // The two characters at each end depend on the neighbours: leave them out.
+        let inner = |text: String| text.as_bytes().get(4..text.len().saturating_sub(4)).unwrap_or_default().to_vec();
+        all.push(("base64", inner(STANDARD_NO_PAD.encode(&plain[start.min(plain.len())..]))));
+        all.push(("base64url", inner(URL_SAFE_NO_PAD.encode(&plain[start.min(plain.len())..]))));
     }
+    let hex: String = plain.iter().map(|byte| format!("{byte:02x}")).collect();
+    all.push(("hex", hex.clone().into_bytes()));
+    all.push(("hex", hex.to_ascii_uppercase().into_bytes()));
+    all.push(("UTF-16", plain.iter().flat_map(|byte| [*byte, 0]).collect()));
+    all
 }
 
 /// All windows of a text, for quick comparison.
@@ -79,7 +111,7 @@ pub fn leaks(secrets: &[Secret], said: &[(&str, &[u8])], received: &[(String, Ve
         for (peer, bytes) in received {
             if secret.may.contains(&peer.as_str()) {
                 times += secret.count(bytes);
-            } else if let Some(how) = secret.found(bytes) {
+            } else if let Some(how) = secret.sent(bytes) {
                 leaks.push(format!("the {} was sent to {peer}, which must not have it ({how})", secret.name));
             }
         }

@@ -13,6 +13,11 @@ pub enum From {
     File,
     Stdin,
     Environment,
+    ClientSecret,
+    ClientCertificate,
+    WorkloadIdentity,
+    AzureCli,
+    AppService,
     None,
 }
 

@@ -19,8 +19,9 @@ use crate::metadata::Service;
 use crate::names::{self, Names};
 use crate::plan::{self, Plan, Role};
 use crate::postgres::Postgres;
+use crate::proof::Proof;
 use crate::proxy::{Proxy, Tunnel};
-use crate::scenario::{Asks, Credentials, Form, Named, Scenario, Ssl, Tls};
+use crate::scenario::{Asks, Credentials, Form, From, Named, Scenario, Ssl, Tls};
 use crate::secrets::Secret;
 use crate::tap::Ledger;
 use crate::tls::Side;
@@ -40,6 +41,11 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
         may: if server_may_have_token(scenario, &token, now) { vec!["server"] } else { Vec::new() },
         times: 1,
     };
+    let proof = Proof::draw(&mut rng, scenario.token.from, &names, now)?;
+    let header = (scenario.token.from == From::AppService).then(|| token::random(&mut rng, 32));
+    let mut secrets = vec![secret];
+    secrets.extend(Secret::of_proof(&proof));
+    secrets.extend(header.clone().map(Secret::of_header));
     let mut site = Site {
         scenario,
         command: Command::new(scenario, names.clone(), server(scenario, &names, &plans)),
@@ -53,7 +59,9 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
         ledger: Ledger::default(),
         tasks: JoinSet::new(),
         passwords: Arc::default(),
-        secrets: vec![secret],
+        secrets,
+        proof,
+        header,
     };
     site.ground.lay(scenario, &site.names, &site.plans)?;
     site.entra()?;
@@ -63,7 +71,8 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
     site.proxy()?;
     site.ground.point(&mut site.command);
     site.command.trust(site.dir.path(), scenario, &site.authorities)?;
-    site.command.credential(site.dir.path(), scenario, &site.token)?;
+    site.command.credential(site.dir.path(), scenario, &site.token, &site.proof)?;
+    site.command.platform(site.header.as_deref());
     let Command { args, env, stdin, .. } = site.command.end(scenario);
     Ok(World {
         seed,
@@ -108,6 +117,9 @@ struct Site<'a> {
     tasks: JoinSet<()>,
     passwords: Arc<Mutex<Vec<Vec<u8>>>>,
     secrets: Vec<Secret>,
+    proof: Proof,
+    /// App Service's header.
+    header: Option<String>,
 }
 
 impl Site<'_> {
@@ -121,7 +133,14 @@ impl Site<'_> {
                 side: self.side(role, &other, host.tls)?,
                 http: host.http,
                 date_offset: self.scenario.date_offset(),
-                entra: Entra { names: self.names.clone(), error: None, token: self.token.secret.clone() },
+                entra: Entra {
+                    names: self.names.clone(),
+                    wanted: self.scenario.entra.clone(),
+                    proof: self.proof.clone(),
+                    token: self.token.secret.clone(),
+                    date_offset: self.scenario.date_offset(),
+                    asked: 0.into(),
+                },
                 ledger: self.ledger.clone(),
                 seed: self.rng.u64(..),
             });
@@ -191,6 +210,7 @@ impl Site<'_> {
                 wanted: self.scenario.metadata.clone(),
                 names: self.names.clone(),
                 token: self.token.clone(),
+                header: self.header.clone(),
                 date_offset: self.scenario.date_offset(),
                 ledger: self.ledger.clone(),
                 asked: 0.into(),

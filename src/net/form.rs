@@ -1,0 +1,111 @@
+//! One POST of a form, through reqwest: here the answer of an API matters, and the way to it is told by others.
+//!
+//! It runs on a thread of its own, which is left behind at the patience: a peer that keeps an HTTP parser busy costs time
+//! and nothing more.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Failed;
+use super::tls::{Trust, stream_failed};
+use crate::failure::Outcome;
+use crate::secret::Secret;
+use crate::target::proxy::Proxy;
+
+/// No answer of a token endpoint is longer.
+const BODY: usize = 64 * 1024;
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// Posts a form that holds a secret to a verified host: at these addresses, or through the proxy. Redirects are not followed.
+pub(crate) async fn post(
+    url: &str,
+    (host, addresses): (&str, &[SocketAddr]),
+    proxy: Option<&Proxy>,
+    trust: &Trust,
+    (form, patience): (&Secret, Duration),
+) -> Result<Answer, Failed> {
+    let other = |error: &dyn std::fmt::Display| (Outcome::Other, Some(error.to_string()));
+    let mut builder = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(patience)
+        .user_agent(concat!("entra-preflight/", env!("CARGO_PKG_VERSION")))
+        .https_only(true)
+        .http1_only()
+        .resolve_to_addrs(host, addresses)
+        .tls_backend_preconfigured(trust.client().map_err(|error| other(&error))?);
+    if let Some(proxy) = proxy {
+        let mut through = reqwest::Proxy::https(proxy.shown()).map_err(|error| other(&error))?;
+        if let Some((user, password)) = proxy.credentials() {
+            through = through.basic_auth(user, password.expose());
+        }
+        builder = builder.proxy(through);
+    }
+    let (url, body) = (url.to_owned(), form.expose().to_owned());
+    let (give, take) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("form".to_owned()).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let answer = match runtime {
+            Ok(runtime) => runtime.block_on(exchange(builder, url, body)),
+            Err(error) => Err(super::failed(&error)),
+        };
+        let _ = give.send(answer);
+    });
+    thread.map_err(|error| super::failed(&error))?;
+    match tokio::time::timeout(patience, take).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err((Outcome::Other, Some("the request broke off".to_owned()))),
+        Err(_) => Err((Outcome::Timeout, Some(format!("no answer within {:.1} s", patience.as_secs_f64())))),
+    }
+}
+
+async fn exchange(builder: reqwest::ClientBuilder, url: String, body: String) -> Result<Answer, Failed> {
+    let client = builder.build().map_err(|error| classify(&error))?;
+    let request = client
+        .post(url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("accept", "application/json");
+    let mut response = request.body(body).send().await.map_err(|error| classify(&error))?;
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
+        if body.len() + chunk.len() > BODY {
+            return Err((Outcome::TooLarge, Some(format!("the body is longer than {BODY} bytes"))));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body })
+}
+
+/// The first cause that says what happened; reqwest's own words when none does. The URL is not repeated.
+fn classify(error: &reqwest::Error) -> Failed {
+    use std::error::Error as _;
+    if error.is_timeout() {
+        return (Outcome::Timeout, None);
+    }
+    let mut source = error.source();
+    let mut text = None;
+    while let Some(cause) = source {
+        text = Some(cause.to_string());
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            let (outcome, said) = stream_failed(io);
+            if outcome != Outcome::Other {
+                return (outcome, said);
+            }
+        }
+        source = cause.source();
+    }
+    (Outcome::Other, text)
+}
