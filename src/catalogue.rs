@@ -72,6 +72,14 @@ impl Catalogue {
     fn take(&mut self, path: &str, file: &File) -> Result<(), String> {
         let Some(stem) = path.strip_suffix(".toml") else { return Ok(()) };
         let parts: Vec<&str> = stem.split('/').collect();
+        // The path is the id: it is printed on terminals and typed after `explain`.
+        let kebab = |part: &&str| {
+            !part.is_empty()
+                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        if !parts.iter().all(kebab) {
+            return Err(format!("{:?}: names of files are ids: small letters, digits and hyphens", file.origin));
+        }
         match parts.as_slice() {
             ["requirements"] => self.requirements = policy::requirements(file)?,
             ["controls"] => self.controls = policy::controls(file)?,

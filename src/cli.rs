@@ -69,14 +69,14 @@ pub enum Command {
 
 #[derive(Args, Default)]
 pub struct CheckArgs {
-    /// The flexible server [port 5432; 6432 is PgBouncer]; without it the server checks are skipped.
-    #[arg(long, env = "PGHOST", value_name = "HOST[:PORT]", hide_env_values = true)]
+    /// The flexible server [port 5432; 6432 is PgBouncer]; without it the server checks are skipped [PGHOST, PGPORT].
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub server: Option<String>,
-    /// Database role to sign in as, never altered; without it no sign-in is tried.
-    #[arg(long, env = "PGUSER", value_name = "NAME", hide_env_values = true)]
+    /// Database role to sign in as, never altered; without it no sign-in is tried [PGUSER].
+    #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Database [default: postgres].
-    #[arg(long, env = "PGDATABASE", value_name = "NAME", hide_env_values = true)]
+    /// Database [PGDATABASE; default: postgres].
+    #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
     /// Where the token comes from.
     #[arg(long, value_enum, value_name = "KIND")]
@@ -84,11 +84,11 @@ pub struct CheckArgs {
     /// A file with a token that somebody already has; `-` reads standard input.
     #[arg(long, value_name = "PATH")]
     pub token_file: Option<PathBuf>,
-    /// Which managed identity, by its client id.
-    #[arg(long, env = "AZURE_CLIENT_ID", value_name = "GUID", hide_env_values = true)]
+    /// Which identity, by its client id [AZURE_CLIENT_ID].
+    #[arg(long, value_name = "GUID")]
     pub client_id: Option<String>,
-    /// Which tenant the token must be of.
-    #[arg(long, env = "AZURE_TENANT_ID", value_name = "GUID|DOMAIN", hide_env_values = true)]
+    /// Which tenant the token must be of [AZURE_TENANT_ID].
+    #[arg(long, value_name = "GUID|DOMAIN")]
     pub tenant: Option<String>,
     /// public, usgov, china, or a file that describes any other cloud [guessed from the server's name].
     #[arg(long, value_name = "NAME|FILE.toml")]
@@ -109,10 +109,10 @@ pub struct CheckArgs {
     #[arg(long, value_name = "PEM")]
     pub ca_file: Option<PathBuf>,
     /// Patience for one operation.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::target::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", allow_hyphen_values = true, value_parser = crate::target::parse_duration)]
     pub timeout: Option<Duration>,
     /// Patience for the whole run.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::target::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", allow_hyphen_values = true, value_parser = crate::target::parse_duration)]
     pub deadline: Option<Duration>,
     /// Only these checks and what they stand on; globs, repeatable.
     #[arg(long, value_name = "ID")]

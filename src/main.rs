@@ -87,12 +87,14 @@ fn colour(choice: ColorArg) {
     .write_global();
 }
 
-fn check(args: CheckArgs) -> Result<u8, String> {
+fn check(mut args: CheckArgs) -> Result<u8, String> {
     colour(args.common.color);
     let catalogue = Catalogue::load(&args.common.checks)?;
     let fail_on = args.fail_on;
-    let outputs = Outputs::open(&args.output)?;
+    let wanted = std::mem::take(&mut args.output);
     let target = cli::target(args, &catalogue).map_err(|error| error.to_string())?;
+    // Opened before the first packet, and after everything else was found good: a refused run leaves an older report alone.
+    let outputs = Outputs::open(&wanted)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -1,4 +1,6 @@
-//! Rules of names that more than one room needs: host names, GUIDs, tenants, and text that is shown back.
+//! Rules of names that more than one room needs: host names, ports, GUIDs, tenants, and text that is shown back.
+
+use std::net::IpAddr;
 
 /// The rule for a DNS host name (RFC 1123), with underscores as private zones have them.
 pub fn check_host(host: &str) -> Result<(), String> {
@@ -8,6 +10,9 @@ pub fn check_host(host: &str) -> Result<(), String> {
     }
     if bare.len() > 253 {
         return Err(format!("has {} characters; a host name has at most 253", bare.len()));
+    }
+    if bare.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err("ends in a number and is no IP address".to_owned());
     }
     for label in bare.split('.') {
         if label.is_empty() || label.len() > 63 {
@@ -45,4 +50,28 @@ pub fn clip(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// A port as people write it: digits, 1 to 65535.
+pub fn port(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port != 0)
+}
+
+/// `ADDR[:PORT]` or `localhost[:PORT]` of this machine or its network, and nothing else: no user, no name.
+pub fn is_local_authority(text: &str) -> bool {
+    let (host, number) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, rest)) => match rest.strip_prefix(':') {
+            Some(number) => (host, Some(number)),
+            None => return false,
+        },
+        None => text.split_once(':').map_or((text, None), |(host, number)| (host, Some(number))),
+    };
+    let local = match host.parse() {
+        Ok(IpAddr::V4(four)) => four.is_loopback() || four.is_link_local() || four.is_private(),
+        Ok(IpAddr::V6(six)) => six.is_loopback() || six.is_unicast_link_local() || six.is_unique_local(),
+        Err(_) => host == "localhost",
+    };
+    local && number.is_none_or(|number| port(number).is_some())
 }

@@ -54,7 +54,17 @@ impl Redactor {
         }
     }
 
+    /// Blots out every secret: for texts that a peer wrote.
     pub fn clean(&self, text: &str) -> String {
+        self.blot(text, &self.short)
+    }
+
+    /// Blots out long secrets only: a short password may be a word of our own, such as a host's.
+    pub fn clean_long(&self, text: &str) -> String {
+        self.blot(text, &[])
+    }
+
+    fn blot(&self, text: &str, short: &[Zeroizing<Vec<u8>>]) -> String {
         let bytes = text.as_bytes();
         let mut hidden = vec![false; bytes.len()];
         if !self.windows.is_empty() {
@@ -64,7 +74,7 @@ impl Redactor {
                 }
             }
         }
-        for short in &self.short {
+        for short in short {
             for start in 0..(bytes.len() + 1).saturating_sub(short.len()) {
                 if bytes[start..].starts_with(short) {
                     hidden[start..start + short.len()].fill(true);

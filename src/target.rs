@@ -162,10 +162,16 @@ pub struct Invalid(pub String);
 /// # Errors
 /// A sentence that names the text and the rule.
 pub fn parse_server(text: &str, default_port: u16) -> Result<Server, Invalid> {
+    // What holds a user may hold a password.
+    let shown = if text.contains('@') && text.contains(':') {
+        "(not repeated: it holds an @)".to_owned()
+    } else {
+        format!("`{}`", clip(text))
+    };
     let wrong = |rule: &str| {
         Invalid(format!(
-            "the server `{}` {rule}; give it as HOST or HOST:PORT, for example orders.postgres.database.azure.com:5432",
-            clip(text)
+            "the server {} of --server (PGHOST) {rule}; give it as HOST or HOST:PORT, for example orders.postgres.database.azure.com:5432",
+            shown
         ))
     };
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -186,7 +192,7 @@ pub fn parse_server(text: &str, default_port: u16) -> Result<Server, Invalid> {
                     port.strip_prefix(':').ok_or_else(|| wrong("has something else than a port after the bracket"))?,
                 ),
             };
-            host.parse::<IpAddr>().map_err(|_| wrong("has no IPv6 address between its brackets"))?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| wrong("has no IPv6 address between its brackets"))?;
             (host, port)
         }
         None => text.rsplit_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
@@ -199,15 +205,13 @@ pub fn parse_server(text: &str, default_port: u16) -> Result<Server, Invalid> {
 }
 
 pub fn parse_port(text: &str, what: &str) -> Result<u16, Invalid> {
-    text.parse()
-        .ok()
-        .filter(|port| *port != 0)
+    crate::rules::port(text)
         .ok_or_else(|| Invalid(format!("{what} `{}` is not a port; ports are 1 to 65535", clip(text))))
 }
 
 /// `ADDR[:PORT]` of a nameserver.
 pub fn parse_nameserver(text: &str) -> Result<SocketAddr, Invalid> {
-    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Ok(SocketAddr::new(address, 53));
     }

@@ -19,7 +19,7 @@ const GUID: &str = "11111111-2222-3333-4444-555555555555";
 
 const CASES: &[Case] = &[
     (&["--server", "https://x.y"], &[], "https://x.y"),
-    (&["--server", "user@host"], &[], "user@host"),
+    (&["--server", "user@host"], &[], "--user"),
     (&["--server", "a..b"], &[], "a..b"),
     (&["--server", "a b"], &[], "a b"),
     (&["--server", "one.example,two.example"], &[], "one.example,two.example"),
@@ -232,6 +232,7 @@ fn refused(world: &Led, directory: &Path, (args, env, named): &Case) -> Option<S
 }
 
 fn all_refused(cases: &[Case]) {
+    let _turn = stories::turn();
     let world = healthy();
     let (led, directory) = (Led::to(&world), odd_files());
     let before = bytes(&world);
@@ -324,6 +325,30 @@ fn files_that_cannot_take_a_report_are_refused() {
     all_refused(&[
         (&["--output", "{dir}/fifo.toml"], &[], "fifo.toml"),
         (&["--format", "json={dir}/same", "--format", "text={dir}/same"], &[], "same"),
+    ]);
+}
+
+/// A mistyped option must not cost the report of the last run.
+#[test]
+fn a_refused_run_leaves_an_older_report_alone() {
+    let world = healthy();
+    let directory = tempfile::tempdir().expect("a directory");
+    let older = directory.path().join("report.json");
+    std::fs::write(&older, "the last run").expect("a file");
+    let to = format!("json={}", older.display());
+    for more in [&["--format", &to, "--only", "dns.nothing"][..], &["--format", &to, "--nameserver", "x"]] {
+        assert_eq!(command(&world, more).output().expect("the program starts").status.code(), Some(2));
+        assert_eq!(std::fs::read_to_string(&older).expect("the file"), "the last run", "{more:?}");
+    }
+}
+
+/// Connection URIs are pasted where a host belongs, and they carry passwords.
+#[test]
+fn a_connection_uri_is_refused_without_its_password() {
+    all_refused(&[
+        (&["--server", "postgresql://user:verysecretword@host.example/db"], &[], "server"),
+        (&["--server", "user:verysecretword@host.example"], &[], "server"),
+        (&[], &[("PGHOST", "postgres://user:verysecretword@host.example:5432/db")], "server"),
     ]);
 }
 

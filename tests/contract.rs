@@ -60,43 +60,6 @@ fn statuses_follow_the_verdict() {
     assert!(report["diagnoses"].as_array().expect("diagnoses").is_empty());
 }
 
-/// The status is computed once, from the report: no format, and no place that it is written to, changes it.
-#[test]
-fn every_format_ends_with_the_same_status() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let to = format!("json={}", directory.path().join("r.json").display());
-    let fails = world(&told("[login]\ntcp = \"refused\""));
-    for more in [
-        &[][..],
-        &["-q"],
-        &["-v"],
-        &["-vv"],
-        &["--format", "json"],
-        &["--format", &to],
-        &["--format", &to, "--format", "text"],
-    ] {
-        let output = in_world(&fails, more);
-        assert_eq!(output.status.code(), Some(1), "{more:?}");
-        assert_eq!(in_world(&fails, &[more, &["--fail-on", "warn"]].concat()).status.code(), Some(1), "{more:?}");
-    }
-    let quiet = in_world(&fails, &["-q"]);
-    let line = String::from_utf8_lossy(&quiet.stdout).into_owned();
-    assert!(line.lines().count() == 1 && line.contains("FAIL"), "{line}");
-    assert!(quiet.stderr.is_empty(), "{}", String::from_utf8_lossy(&quiet.stderr));
-}
-
-/// With JSON on standard output nothing else is there, and nothing is on standard error when nothing is wrong with us.
-#[test]
-fn json_stands_alone() {
-    let world = healthy();
-    for more in [&["--format", "json"][..], &["--format", "json", "-v"], &["--format", "json", "--color", "always"]] {
-        let output = in_world(&world, more);
-        assert_eq!(json(&output)["verdict"], "pass", "{more:?}");
-        assert!(output.stdout.ends_with(b"}\n") && !output.stdout.contains(&0x1b), "{more:?}");
-        assert!(output.stderr.is_empty(), "{more:?}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-}
-
 #[test]
 fn interrupted_runs_print_what_is_known() {
     let _turn = stories::turn();
@@ -110,7 +73,7 @@ fn interrupted_runs_print_what_is_known() {
         let output = child.wait_with_output().expect("it ends");
         assert_eq!(output.status.code(), Some(status));
         let report = json(&output);
-        assert_eq!(report["verdict"], "unknown", "{}", report["diagnoses"]);
+        assert_eq!(report["verdict"], "unknown");
         let dns = report["checks"]
             .as_array()
             .expect("checks")
@@ -166,40 +129,13 @@ fn every_check_and_cause_is_listed_and_explained() {
         assert_eq!(output.status.code(), Some(0), "{id}");
         assert!(output.stdout.len() > 200, "{id}");
     }
-    assert_eq!(bare(&["explain", "unexplained"]).status.code(), Some(0));
-    let page = String::from_utf8_lossy(&bare(&["list"]).stdout).into_owned();
-    for id in ids("checks").into_iter().chain(ids("causes")) {
-        assert!(page.contains(&id), "{id} is not on the page of `list`");
-    }
-}
-
-#[test]
-fn an_unknown_id_is_refused_with_those_near_it() {
-    for (id, near) in [
-        ("https/no-anser", "https/no-answer"),
-        ("https.no-answer", "https/no-answer"),
-        ("dns/login", "dns.login"),
-        ("dns.logn", "dns.login"),
-        ("nxdomain", "dns/nxdomain"),
-    ] {
-        let output = bare(&["explain", id]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{id}");
-        assert!(output.stdout.is_empty() && said.lines().count() == 1, "{id}: {said}");
-        assert!(said.contains(id) && said.contains(near), "{id}: {said}");
-    }
-}
-
-#[test]
-fn the_vocabulary_is_listed_whole() {
-    let page = String::from_utf8_lossy(&bare(&["list", "--facts"]).stdout).into_owned();
-    let listed = json(&bare(&["list", "--facts", "--format", "json"]));
-    let facts = listed["facts"].as_array().expect("facts");
-    assert!(facts.len() > 50, "{}", facts.len());
-    for fact in facts {
-        let name = fact["fact"].as_str().expect("a name");
-        assert!(page.contains(name), "{name} is not on the page");
-        assert!(!fact["words"].as_array().expect("words").is_empty(), "{name} has no words");
+    let unknown = bare(&["explain", "https/no-anser"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&bare(&["list", "--facts"]).stdout).contains("tcp.reach"));
+    for command in [vec!["list"], vec!["schema"], vec!["explain", "dns.login"]] {
+        let mut program = Command::new(stories::program());
+        program.env_clear().env("PGHOST", "a b").env("PGUSER", "x").env("AZURE_CLIENT_ID", "junk").args(&command);
+        assert_eq!(program.output().expect("the program starts").status.code(), Some(0), "{command:?}");
     }
 }
 
@@ -210,136 +146,6 @@ fn only_and_skip_choose() {
     let ids: Vec<&str> =
         report["checks"].as_array().expect("checks").iter().map(|check| check["id"].as_str().expect("id")).collect();
     assert_eq!(ids, ["dns.login", "https.login", "host.roots"], "prerequisites of a chosen check run too");
-}
-
-/// A directory for `--checks`.
-struct Mine(tempfile::TempDir);
-
-impl Mine {
-    fn new() -> Mine {
-        Mine(tempfile::tempdir().expect("a directory"))
-    }
-
-    fn write(&self, path: &str, text: &str) -> &Mine {
-        let path = self.0.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-        std::fs::write(path, text).expect("a file");
-        self
-    }
-
-    fn path(&self) -> String {
-        self.0.path().display().to_string()
-    }
-}
-
-fn reach(target: &str) -> String {
-    format!(
-        "title = \"{{host}} answers\"\nwhy = \"Ours.\"\nprobe = \"reach\"\ntarget = \"{target}\"\nresult = \"reach.result\"\n\
-         pass = [\"expected\", \"partly\"]\n"
-    )
-}
-
-fn cause(when: &str, control: &str, remedy: &str) -> String {
-    format!(
-        "title = \"Ours: {{host}} is closed\"\nmark = \"S\"\nwhen = {{ {when} }}\nbecause = [\"x\"]\nmeans = \"x\"\nverify = \"x\"\n\
-         sources = [\"https://example.com\"]\n[[control]]\nname = \"{control}\"\n{remedy}"
-    )
-}
-
-fn remedy(control: &str) -> String {
-    format!("[[remedy]]\ncontrol = \"{control}\"\nowner = \"network\"\ntitle = \"x\"\nsteps = [\"x\"]\n")
-}
-
-/// A check and a cause of a user's own fire for a peer of their own, beside those of the program.
-#[test]
-fn a_check_and_a_cause_of_ones_own_fire() {
-    let world = healthy();
-    let refused = lab::silence::Refusal::new(0).expect("a port that refuses");
-    let port = refused.port().expect("its port");
-    let mine = Mine::new();
-    mine.write("https/broker.toml", &reach("127.0.0.1:8883")).write(
-        "causes/https/broker.toml",
-        &cause("\"subject\" = [\"other\"], \"tcp.failure\" = [\"refused\"]", "service", &remedy("service")),
-    );
-    let mut program = Command::new(stories::program());
-    program.env_clear().envs(world.env.iter().map(|(name, value)| (name, value))).arg("check");
-    program.args(["--connect-to", &format!("127.0.0.1:8883:127.0.0.1:{port}")]).args(&world.args[1..]);
-    program.args(["--checks", &mine.path(), "--format", "json"]);
-    let output = program.output().expect("the program starts");
-    let report = json(&output);
-    let check = report["checks"].as_array().expect("checks").iter().find(|check| check["id"] == "https.broker");
-    assert_ne!(check.expect("our check")["status"], "pass", "{report}");
-    let diagnosis = &report["diagnoses"][0];
-    assert_eq!(diagnosis["cause"], "https/broker", "{diagnosis}");
-    assert_eq!(diagnosis["explains"][0], "https.broker");
-    assert_eq!(diagnosis["controls"][0], "service");
-    assert_eq!(diagnosis["summary"], "Ours: 127.0.0.1 is closed");
-    let explained = bare(&["explain", "https/broker", "--checks", &mine.path()]);
-    assert!(String::from_utf8_lossy(&explained.stdout).contains("Ours"));
-}
-
-#[test]
-fn a_file_of_the_same_path_replaces_ours() {
-    let mine = Mine::new();
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/checks/dns/login.toml");
-    let text = std::fs::read_to_string(source).expect("our check");
-    let title = text.lines().find(|line| line.starts_with("title")).expect("a title");
-    mine.write("dns/login.toml", &text.replace(title, "title = \"Replaced\""));
-    let world = healthy();
-    let more = ["--checks", &mine.path(), "--only", "dns.login", "--format", "json"];
-    assert_eq!(json(&in_world(&world, &more))["checks"][0]["title"], "Replaced");
-}
-
-/// Each refusal names the file, the line and the choices.
-#[test]
-fn files_that_are_wrong_are_refused_by_line() {
-    let mut wrong = Vec::new();
-    let good = "\"subject\" = [\"other\"], \"tcp.failure\" = [\"refused\"]";
-    for (path, text, named) in [
-        ("https/ours.toml", reach("a.example"), &["target"][..]),
-        ("https/ours.toml", reach("a.example:0"), &["target"]),
-        ("https/ours.toml", reach("a.example:443").replace("\"reach\"", "\"ping\""), &["ping", "resolve"]),
-        ("https/ours.toml", reach("a.example:443").replace("reach.result", "reach.resul"), &["reach.resul", "reach.result"]),
-        ("https/ours.toml", reach("a.example:443").replace("\"partly\"", "\"fine\""), &["fine", "expected"]),
-        ("https/ours.toml", reach("a.example:443") + "colour = 1\n", &["colour", "title"]),
-        ("https/ours.toml", reach("a.example:443") + "needs = [\"dns.nowhere\"]\n", &["dns.nowhere"]),
-        ("https/ours.toml", reach("a.example:443") + "title = \"again\"\n", &["duplicate"]),
-        ("https/ours.toml", "title = \"x\n".to_owned(), &["1"]),
-        ("causes/https/ours.toml", cause("\"tcp.failur\" = [\"refused\"]", "nsg", &remedy("nsg")), &["tcp.failur", "tcp.failure"]),
-        ("causes/https/ours.toml", cause("\"tcp.failure\" = [\"shy\"]", "nsg", &remedy("nsg")), &["shy", "silent"]),
-        ("causes/https/ours.toml", cause(good, "router", &remedy("router")), &["router", "route_table"]),
-        ("causes/https/ours.toml", cause(good, "nsg", ""), &["remedy"]),
-        ("causes/https/ours.toml", cause(good, "nsg", &remedy("dns")), &["nsg"]),
-        ("causes/https/ours.toml", cause(good, "nsg", &remedy("nsg").replace("steps", "step")), &["step", "steps"]),
-        ("causes/https/ours.toml", cause(good, "nsg", &remedy("nsg").replace("network", "somebody")), &["somebody", "identity"]),
-        ("causes/https/ours.toml", cause("", "nsg", &remedy("nsg")), &["when"]),
-        ("causes/https/ours.toml", cause(good, "nsg", &remedy("nsg")) + "refines = [\"no/such\"]\n", &["refines"]),
-        ("words/postgres.toml", "about = \"x\"\nfact = \"pg.error\"\n[[word]]\nword = \"no-database\"\ntext = \"(\"\nmark = \"S\"\nsource = \"https://x\"\n".to_owned(), &["no-database"]),
-    ] {
-        let mine = Mine::new();
-        mine.write(path, &text);
-        let output = bare(&["list", "--checks", &mine.path()]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let after = said.split_once(path).map(|(_, after)| after).unwrap_or_default();
-        let line = after.strip_prefix(':').is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()));
-        let refused = output.status.code() == Some(2) && output.stdout.is_empty() && said.lines().count() == 1;
-        if !refused || !line || !named.iter().all(|name| after.contains(name)) {
-            wrong.push(format!("{named:?} and the line of {path}: status {:?}: {said}", output.status.code()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// An id is printed on terminals and is the argument of `explain`: its form is kebab-case.
-#[test]
-fn file_names_that_are_no_ids_are_refused() {
-    for name in ["https/A b.toml", "https/\u{1b}c.toml", "https/x.y.toml"] {
-        let mine = Mine::new();
-        mine.write(name, &reach("a.example:443"));
-        let output = bare(&["list", "--checks", &mine.path()]);
-        assert_eq!(output.status.code(), Some(2), "{name:?} is taken");
-        assert!(!output.stderr.contains(&0x1b), "{name:?}");
-    }
 }
 
 #[test]
@@ -393,7 +199,6 @@ fn no_option_takes_a_secret() {
         vec!["replay", "--help"],
         vec!["list", "--help"],
         vec!["explain", "--help"],
-        vec!["schema", "--help"],
     ] {
         let help = String::from_utf8_lossy(&bare(&command).stdout).to_lowercase();
         for option in help.split_whitespace().filter(|word| word.starts_with("--")) {

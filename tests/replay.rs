@@ -89,6 +89,7 @@ fn every_format_of_a_replay_is_that_of_the_run() {
 /// Evidence is written by others too. Whatever was changed in it is refused, or judged; nothing panics and nothing is obeyed by a terminal.
 #[test]
 fn evidence_that_somebody_changed_is_refused_or_judged() {
+    let _turn = stories::turn();
     let story = story::named(&story::directory(), "https/inspection-untrusted").expect("a story");
     let report = lab::run::story(stories::program(), &story, stories::seed()).expect("a run").report.expect("a report");
     let mut pointers = Vec::new();

@@ -89,6 +89,7 @@ fn alone(name: &'static str, text: &str) -> Secret {
 
 #[test]
 fn a_token_in_the_wrong_form_is_neither_sent_nor_shown() {
+    let _turn = stories::turn();
     let mut forms = Vec::new();
     for from in ["file", "stdin", "environment"] {
         for form in ["quoted", "bearer", "json", "opaque", "control-characters"] {

@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::file::open;
 use super::{CheckArgs, CredentialArg};
-use crate::rules::clip;
+use crate::rules::{clip, is_local_authority};
 use crate::secret::Secret;
 use crate::target::environment::variable;
 use crate::target::{Credential, GivenToken, Invalid, Proof, SigningKey, Source};
@@ -54,7 +54,7 @@ pub(super) fn source(args: &CheckArgs, credential: Credential) -> Result<(Source
         Credential::WorkloadIdentity => {
             federated(args)?.ok_or_else(|| lacks(credential, "AZURE_FEDERATED_TOKEN_FILE"))?
         }
-        Credential::ManagedIdentity => platform().unwrap_or(Source::ManagedIdentity),
+        Credential::ManagedIdentity => platform()?.unwrap_or(Source::ManagedIdentity),
         Credential::AzureCli => Source::AzureCli,
         Credential::None => Source::None,
     };
@@ -91,7 +91,7 @@ fn automatic(args: &CheckArgs) -> Result<(Source, Vec<String>), Invalid> {
             return Ok((source, notes));
         }
     }
-    if let Some(platform) = platform() {
+    if let Some(platform) = platform()? {
         notes.push("IDENTITY_ENDPOINT and IDENTITY_HEADER are set".to_owned());
         return Ok((platform, notes));
     }
@@ -173,9 +173,19 @@ fn certificate(args: &CheckArgs) -> Result<Option<Source>, Invalid> {
 }
 
 /// App Service, Functions and Container Apps set both; Arc sets another pair.
-fn platform() -> Option<Source> {
-    let (endpoint, header) = (variable("IDENTITY_ENDPOINT")?, variable("IDENTITY_HEADER")?);
-    Some(Source::AppService { endpoint, header: Secret::new(header) })
+fn platform() -> Result<Option<Source>, Invalid> {
+    let (Some(endpoint), Some(header)) = (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) else {
+        return Ok(None);
+    };
+    let authority = endpoint.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    // The header is a secret and a token comes back in clear: never beyond this machine and its network.
+    if !authority.is_some_and(is_local_authority) {
+        return Err(Invalid(format!(
+            "IDENTITY_ENDPOINT `{}` must be http:// and an address of this machine or its network; unset it to ask the VM's own service",
+            clip(&endpoint)
+        )));
+    }
+    Ok(Some(Source::AppService { endpoint, header: Secret::new(header) }))
 }
 
 fn given(args: &CheckArgs) -> Result<Option<GivenToken>, Invalid> {

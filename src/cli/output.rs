@@ -44,6 +44,10 @@ impl Outputs {
                     ));
                 }
             };
+            let twice = |path: &Path| formats.iter().flat_map(|(_, file)| file).any(|(known, _)| known == path);
+            if let Some(path) = file.filter(|path| twice(path)) {
+                return Err(format!("--format {text}: {} is the file of another format already", path.display()));
+            }
             let file = file.map(create).transpose()?;
             if file.is_none() && formats.iter().any(|(_, file)| file.is_none()) {
                 return Err(
@@ -127,7 +131,11 @@ fn width() -> usize {
 
 /// A report may name what an attacker would like to know: it is for its owner's eyes.
 fn create(path: &Path) -> Result<(PathBuf, File), String> {
-    use std::os::unix::fs::OpenOptionsExt;
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+    // Opening a FIFO would wait for its reader.
+    if std::fs::metadata(path).is_ok_and(|known| known.file_type().is_fifo()) {
+        return Err(format!("{}: is a FIFO; name a file, or send the report through standard output", path.display()));
+    }
     let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path);
     file.map(|file| (path.to_owned(), file)).map_err(|error| {
         format!("{}: {error}; the report needs a file that can be written, nothing was probed", path.display())

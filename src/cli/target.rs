@@ -1,7 +1,6 @@
 //! From options and environment to a target: every rule checked, every file read, before the first packet.
 
 use std::io::Read;
-use std::net::IpAddr;
 use std::path::Path;
 
 use rustls_pki_types::CertificateDer;
@@ -11,7 +10,7 @@ use super::file::open;
 use super::{CheckArgs, credential};
 use crate::catalogue::Catalogue;
 use crate::cloud::Cloud;
-use crate::rules::{clip, is_guid, is_tenant};
+use crate::rules::{clip, is_guid, is_local_authority, is_tenant};
 use crate::target::environment::{self, variable};
 use crate::target::{DEADLINE, Invalid, METADATA, Server, TIMEOUT, Target, parse_nameserver, parse_port, parse_server};
 
@@ -22,7 +21,16 @@ const CLOUD_FILE: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// One sentence: what was given, the rule, and the way out.
-pub fn target(args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Invalid> {
+pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Invalid> {
+    // An option wins over its variable; an empty variable counts as unset.
+    for (option, name) in [
+        (&mut args.user, "PGUSER"),
+        (&mut args.database, "PGDATABASE"),
+        (&mut args.client_id, "AZURE_CLIENT_ID"),
+        (&mut args.tenant, "AZURE_TENANT_ID"),
+    ] {
+        *option = option.take().or_else(|| variable(name));
+    }
     let server = server(&args)?;
     for (what, value, longest) in [("--user", &args.user, 1024), ("--database", &args.database, 1024)] {
         name(what, value.as_deref(), longest)?;
@@ -75,17 +83,17 @@ pub fn target(args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Invalid>
 }
 
 fn server(args: &CheckArgs) -> Result<Option<Server>, Invalid> {
-    let Some(text) = args.server.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-    let inherited = variable("PGHOST").as_deref() == Some(text);
+    let inherited = variable("PGHOST").filter(|_| args.server.is_none());
     // libpq takes sockets and lists; neither is a flexible server. They are told by a check, not refused.
-    if inherited && (text.starts_with('/') || text.starts_with('@') || text.contains(',')) {
+    if inherited.as_deref().is_some_and(|text| text.starts_with(['/', '@']) || text.contains(',')) {
         return Ok(None);
     }
+    let Some(text) = args.server.clone().or(inherited) else { return Ok(None) };
     let port = match variable("PGPORT") {
         Some(port) => parse_port(&port, "PGPORT")?,
         None => 5432,
     };
-    parse_server(text, port).map(Some)
+    parse_server(&text, port).map(Some)
 }
 
 fn name(what: &str, value: Option<&str>, longest: usize) -> Result<(), Invalid> {
@@ -162,6 +170,13 @@ fn roots(path: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Invalid> {
     let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
         .map_err(|error| wrong(format!("not a PEM file of certificates ({error})")))?;
+    let readable = |der: &CertificateDer<'_>| {
+        use x509_parser::prelude::{FromDer, X509Certificate};
+        X509Certificate::from_der(der).is_ok()
+    };
+    if let Some(place) = found.iter().position(|der| !readable(der)) {
+        return Err(wrong(format!("its certificate number {} cannot be read", place + 1)));
+    }
     if found.is_empty() {
         return Err(wrong("it holds no certificate (PEM, -----BEGIN CERTIFICATE-----)".to_owned()));
     }
@@ -179,21 +194,9 @@ fn metadata() -> Result<String, Invalid> {
         ))
     };
     let rest = named.trim_end_matches('/').strip_prefix("http://").ok_or_else(wrong)?;
-    let host = match rest.strip_prefix('[') {
-        Some(six) => six.split(']').next().unwrap_or_default(),
-        None => rest.rsplit_once(':').map_or(rest, |(host, _)| host),
-    };
     // A token comes back from there in clear: never from beyond the local network.
-    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(is_local);
-    if rest.contains('/') || !local {
+    if !is_local_authority(rest) {
         return Err(wrong());
     }
     Ok(format!("http://{rest}"))
-}
-
-fn is_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(four) => four.is_loopback() || four.is_link_local() || four.is_private(),
-        IpAddr::V6(six) => six.is_loopback() || six.is_unicast_link_local() || six.is_unique_local(),
-    }
 }

@@ -102,7 +102,11 @@ fn host_of(facts: &Facts, check: &Check, name: &str) -> Option<String> {
 fn blocked_by(check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<String> {
     let mut blocked: Vec<String> = Vec::new();
     // An application gets its token from the login host; a managed identity's never leaves the host.
-    let of_entra = check.target == TOKEN && row.is_some_and(asks_entra);
+    // An answer of Entra's, or of the Azure CLI itself, is no consequence of a host that was not reached.
+    let unanswered = |row: &Row| {
+        matches!(row.word("entra.reply"), None | Some("not-reached" | "silent" | "not-entra" | "undetermined"))
+    };
+    let of_entra = check.target == TOKEN && row.is_some_and(|row| asks_entra(row) && unanswered(row));
     let is_login = |judged: &&Judged<'_>| judged.check.target == LOGIN && judged.check.stage == Stage::Https;
     let login = before.iter().filter(|judged| of_entra && is_login(judged)).map(|judged| &judged.check.id);
     for need in check.needs.iter().chain(login) {

@@ -131,20 +131,37 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 /// Every string passes here, so no probe can forget to.
 fn redacted(observation: Observation, redactor: &Redactor) -> Observation {
     let Ok(mut value) = serde_json::to_value(&observation) else { return observation };
-    walk(&mut value, redactor);
+    walk(&mut value, redactor, false);
     serde_json::from_value(value).unwrap_or(observation)
 }
 
-fn walk(value: &mut Value, redactor: &Redactor) {
+/// Members whose text a peer wrote.
+const PEERS: [&str; 11] = [
+    "error",
+    "quote",
+    "value",
+    "description",
+    "message",
+    "detail",
+    "hint",
+    "answer",
+    "location",
+    "note",
+    "content_type",
+];
+
+fn walk(value: &mut Value, redactor: &Redactor, peers: bool) {
     match value {
         Value::String(text) => {
-            let clean = redactor.clean(text);
+            let clean = if peers { redactor.clean(text) } else { redactor.clean_long(text) };
             if clean != *text {
                 *text = clean;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, redactor)),
-        Value::Object(members) => members.values_mut().for_each(|item| walk(item, redactor)),
+        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, redactor, peers)),
+        Value::Object(members) => members
+            .iter_mut()
+            .for_each(|(name, item)| walk(item, redactor, PEERS.contains(&name.as_str()) && !item.is_object())),
         _ => {}
     }
 }

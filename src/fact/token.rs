@@ -38,6 +38,8 @@ pub(super) fn read(seen: &Seen<'_>) -> Row {
     let named = named.or(request.map(|(_, _, request)| request.credential.as_str()));
     let source = match named {
         Some(name) => known.iter().find(|word| **word == name).copied().unwrap_or("token-file"),
+        // App Service's endpoint is told by its version of the protocol.
+        None if metadata.is_some_and(|(_, _, reply)| reply.url.contains("api-version=2019-08-01")) => "app-service",
         None if metadata.is_some() => "managed-identity",
         None => "none",
     };
@@ -59,6 +61,7 @@ pub(super) fn read(seen: &Seen<'_>) -> Row {
 fn told_source(source: &str) -> &'static str {
     match source {
         "managed-identity" => "managed identity",
+        "app-service" => "managed identity of App Service",
         "environment" => "PGPASSWORD",
         "token-file" => "the token file",
         "client-secret" => "client secret",

@@ -275,6 +275,7 @@ pub const FACTS: &[Fact] = &[
         "where the token came from",
         &[
             "managed-identity",
+            "app-service",
             "client-secret",
             "client-certificate",
             "workload-identity",

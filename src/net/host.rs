@@ -177,6 +177,13 @@ pub(crate) fn guard_memory() {
     };
 }
 
+/// Ends a process group of ours and all its members.
+pub(crate) fn end_group(id: u32) {
+    let Ok(id) = libc::pid_t::try_from(id) else { return };
+    // SAFETY: killpg takes two integers; a group that is gone is an error that nobody needs.
+    unsafe { libc::killpg(id, libc::SIGKILL) };
+}
+
 /// The asset tag that Azure's hypervisor writes into the firmware tables.
 pub(crate) fn azure_asset_tag() -> bool {
     read_file("/sys/class/dmi/id/chassis_asset_tag").is_some_and(|tag| tag.trim() == "7783-7084-3265-9085-8269-3286-77")

@@ -16,7 +16,7 @@ pub fn visible(text: &str) -> String {
 /// Controls, marks and overrides of direction, and invisible separators: they move the cursor or make a line read as another.
 pub(super) fn moves_terminal(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}')
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}')
 }
 
 /// The page in ASCII typography, for terminals that say nothing of UTF-8; names keep their letters.

@@ -86,6 +86,17 @@ pub(super) async fn token(run: &Run) -> Option<Secret> {
     token
 }
 
+/// `az` is a script that starts Python: when its time is over, both go.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(id) = self.0 {
+            crate::net::host::end_group(id);
+        }
+    }
+}
+
 /// Whether it succeeded, what it printed, and what it said on standard error.
 async fn answer(arguments: &[&str]) -> std::io::Result<(bool, zeroize::Zeroizing<Vec<u8>>, String)> {
     let mut command = tokio::process::Command::new("az");
@@ -93,6 +104,7 @@ async fn answer(arguments: &[&str]) -> std::io::Result<(bool, zeroize::Zeroizing
     command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.kill_on_drop(true).process_group(0);
     let mut child = command.spawn()?;
+    let mut group = Group(child.id());
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let mut output = zeroize::Zeroizing::new(Vec::new());
     let mut text = Vec::new();
@@ -111,6 +123,7 @@ async fn answer(arguments: &[&str]) -> std::io::Result<(bool, zeroize::Zeroizing
     let (one, other) = tokio::join!(read_output, read_text);
     one.and(other)?;
     let status = child.wait().await?;
+    group.0 = None;
     Ok((status.success(), output, String::from_utf8_lossy(&text).into_owned()))
 }
 

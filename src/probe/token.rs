@@ -34,7 +34,8 @@ pub(super) async fn run(run: Arc<Run>) {
             };
             (application::token(&run, client_id, tenant, proof).await, source)
         }
-        Source::ManagedIdentity | Source::AppService { .. } => (metadata::token(&run).await, "managed-identity"),
+        Source::ManagedIdentity => (metadata::token(&run).await, "managed-identity"),
+        Source::AppService { .. } => (metadata::token(&run).await, "app-service"),
         Source::AzureCli => (azure_cli::token(&run).await, "azure-cli"),
         // Nobody named a credential: the machine's identity where there is one, else the account of the Azure CLI.
         Source::Whatever if azure_cli::installed() && run.in_azure.wait().await != Some(true) => {

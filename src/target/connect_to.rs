@@ -26,14 +26,18 @@ impl FromStr for ConnectTo {
         let number = |part: &str| -> Result<Option<u16>, String> {
             match part {
                 "" => Ok(None),
-                part => part
-                    .parse()
-                    .ok()
-                    .filter(|port| *port != 0)
+                part => crate::rules::port(part)
                     .map(Some)
                     .ok_or_else(|| format!("`{part}` in `{text}` is not a port (1 to 65535)")),
             }
         };
+        if text.starts_with('[') && host.parse::<std::net::Ipv6Addr>().is_err() {
+            return Err(format!("`[{host}]` in `{text}` is no IPv6 address; other hosts go without brackets"));
+        }
+        if !host.is_empty() && host.parse::<IpAddr>().is_err() {
+            crate::rules::check_host(host)
+                .map_err(|rule| format!("the host `{}` in `{text}` {rule}", crate::rules::clip(host)))?;
+        }
         let address = match address.as_str() {
             "" => None,
             part => Some(

@@ -35,7 +35,7 @@ impl Proxy {
             rest.rsplit_once('@').map_or((None, rest), |(userinfo, address)| (Some(userinfo), address));
         let (host, port) =
             split_port(address).ok_or_else(|| format!("{variable} does not name a proxy as http://host:port"))?;
-        if host.is_empty() || host.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
+        if host.parse::<std::net::IpAddr>().is_err() && crate::rules::check_host(host).is_err() {
             return Err(format!("{variable} does not name a proxy host; it should read http://host:port"));
         }
         let (user, password) = match userinfo {
@@ -73,22 +73,24 @@ impl Proxy {
     }
 }
 
-fn safe(text: &str) -> String {
-    text.chars().take(16).filter(char::is_ascii_alphanumeric).collect()
+/// A scheme that people use; whatever else stands before `://` may be part of a password.
+fn safe(text: &str) -> &'static str {
+    let known = ["https", "socks", "socks4", "socks4a", "socks5", "socks5h", "ftp"];
+    known.into_iter().find(|scheme| text.eq_ignore_ascii_case(scheme)).unwrap_or("(unknown)")
 }
 
 fn split_port(address: &str) -> Option<(&str, Option<u16>)> {
     if let Some(rest) = address.strip_prefix('[') {
         let (host, port) = rest.split_once(']')?;
         return match port.strip_prefix(':') {
-            Some(port) => Some((host, Some(port.parse().ok()?))),
+            Some(port) => Some((host, Some(crate::rules::port(port)?))),
             None if port.is_empty() => Some((host, None)),
             None => None,
         };
     }
     match address.rsplit_once(':') {
         Some((host, _)) if host.contains(':') => None,
-        Some((host, port)) => Some((host, Some(port.parse().ok()?))),
+        Some((host, port)) => Some((host, Some(crate::rules::port(port)?))),
         None => Some((address, None)),
     }
 }

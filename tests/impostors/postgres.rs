@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lab::scenario::Tls;
 use lab::secrets::Secret;
@@ -17,6 +18,7 @@ use super::{Trust, runtime};
 const SSL_REQUEST: i32 = 80_877_103;
 const GSS_REQUEST: i32 = 80_877_104;
 const LONGEST: i32 = 128 * 1024;
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The answer to SSLRequest.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -216,9 +218,12 @@ impl Peer {
             _ => "password authentication failed".to_owned(),
         };
         stream.write_all(&message(b'E', format!("SFATAL\0C28P01\0M{text}\0\0").as_bytes())).await?;
-        stream.flush().await?;
+        stream.shutdown().await?;
         // Whatever the client still says is heard.
-        while stream.read(&mut [0; 1024]).await? > 0 {}
+        while tokio::time::timeout(PATIENCE, stream.read(&mut [0; 1024]))
+            .await
+            .is_ok_and(|read| read.is_ok_and(|n| n > 0))
+        {}
         Ok(())
     }
 }
