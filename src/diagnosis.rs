@@ -54,12 +54,12 @@ impl Judged<'_> {
     pub fn result(&self, evidence: &[crate::evidence::Observation]) -> CheckResult {
         let seen = self.evidence.iter().filter_map(|index| evidence.get(*index));
         let begin = seen.clone().map(|observation| observation.at_ms).min().unwrap_or(0);
-        let end = seen.map(|observation| observation.at_ms + observation.duration_ms).max().unwrap_or(0);
+        let end = seen.map(|observation| observation.at_ms.saturating_add(observation.duration_ms)).max().unwrap_or(0);
         CheckResult {
             id: self.check.id.clone(),
             title: self.title.clone(),
             status: self.status,
-            duration_ms: end - begin,
+            duration_ms: end.saturating_sub(begin),
             observed: self.observed.clone(),
             blocked_by: self.blocked_by.clone(),
             evidence: self.evidence.clone(),
