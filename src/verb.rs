@@ -51,6 +51,8 @@ pub fn own_host(subject: &str) -> Result<(&str, u16), String> {
     let shape = || format!("`{subject}` is not a target; the choices are: {}, or HOST:PORT", SUBJECTS.join(", "));
     let (host, port) = subject.rsplit_once(':').ok_or_else(shape)?;
     let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(shape)?;
-    crate::rules::check_host(host).map_err(|rule| format!("the target host `{host}` {rule}"))?;
+    if host.parse::<std::net::IpAddr>().is_err() {
+        crate::rules::check_host(host).map_err(|rule| format!("the target host `{host}` {rule}"))?;
+    }
     Ok((host, port))
 }
