@@ -17,6 +17,8 @@ use entra_preflight::{cli, page, report};
 /// Bad usage or bad input: nothing was probed.
 const USAGE: u8 = 2;
 const UNKNOWN: u8 = 3;
+/// Two workers, the trusted roots, the live line, and a lookup for each name of a usual run.
+const THREADS: usize = 8;
 
 fn main() -> ExitCode {
     entra_preflight::guard_memory();
@@ -95,11 +97,10 @@ fn check(mut args: CheckArgs) -> Result<u8, String> {
     let target = cli::target(args, &catalogue).map_err(|error| error.to_string())?;
     // Opened before the first packet, and after everything else was found good: a refused run leaves an older report alone.
     let outputs = Outputs::open(&wanted)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| format!("this machine gives no threads to work with: {error}"))?;
+    let no_threads = |error| format!("this machine gives no threads to work with: {error}; nothing was probed");
+    spare_threads().map_err(no_threads)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(no_threads)?;
     let recorder = Recorder::new();
     let signalled = Arc::new(AtomicU8::new(0));
     let live = live::begin(&recorder);
@@ -112,6 +113,23 @@ fn check(mut args: CheckArgs) -> Result<u8, String> {
         0 => status(&report, fail_on),
         signal => 128 + signal,
     })
+}
+
+/// Meets the system's refusal of threads before anything is probed: tokio panics, or waits for ever, where one of its workers cannot start,
+/// and a lookup that finds no thread would look like a resolver that does not answer.
+fn spare_threads() -> std::io::Result<()> {
+    let gate = Arc::new(std::sync::Mutex::new(()));
+    let closed = gate.lock();
+    let waiting = |_| {
+        let gate = gate.clone();
+        std::thread::Builder::new().spawn(move || drop(gate.lock()))
+    };
+    let threads = (0..THREADS).map(waiting).collect::<Result<Vec<_>, _>>();
+    drop(closed);
+    for thread in threads? {
+        let _ = thread.join();
+    }
+    Ok(())
 }
 
 /// Ends at the first signal that asks us to stop, and remembers which.

@@ -80,7 +80,8 @@ impl Run {
         let load = || async {
             let more = self.target.roots.clone();
             let loaded = tokio::task::spawn_blocking(move || Trust::load(&more)).await;
-            loaded.map(|(trust, _)| trust).unwrap_or_else(|_| Trust::load(&[]).0)
+            // Whatever became of that thread, the user's own roots are not forgotten.
+            loaded.map(|(trust, _)| trust).unwrap_or_else(|_| Trust::load(&self.target.roots).0)
         };
         self.trust.get_or_init(load).await.clone()
     }

@@ -79,6 +79,7 @@ impl Outputs {
     /// # Errors
     /// The file that could not be written, with the reason. A reader that went away is no error.
     pub fn write(self, report: &Report) -> Result<(), String> {
+        let mut first = Ok(());
         for (format, file) in self.formats {
             let written = match file {
                 Some((path, mut file)) => {
@@ -105,9 +106,10 @@ impl Outputs {
                     }
                 }
             };
-            written?;
+            // One file that cannot be written must not cost the other formats.
+            first = first.and(written);
         }
-        Ok(())
+        first
     }
 }
 
