@@ -17,6 +17,8 @@ pub mod diagnosis;
 pub mod evidence;
 pub mod fact;
 pub mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 mod net;
 pub mod page;
 pub mod probe;

@@ -4,6 +4,7 @@ mod bad_input;
 mod catalogue;
 mod contract;
 mod entra;
+mod fuzz;
 mod hostile;
 mod house;
 mod impostors;

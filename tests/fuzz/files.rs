@@ -1,0 +1,222 @@
+//! What users hand in: a token, a saved report, files of a catalogue, arguments. Reading leads through judging to the pages: so whatever a
+//! report claims to have seen, and whatever a token claims, is told without a character that a terminal obeys.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Parser;
+use entra_preflight::catalogue::Catalogue;
+use entra_preflight::cli::{self, Cli};
+use entra_preflight::evidence::Recorder;
+use entra_preflight::failure::Outcome;
+use entra_preflight::page::{self, Detail};
+use entra_preflight::report::{self, Report};
+use entra_preflight::secret::{Redactor, Secret};
+use entra_preflight::target::proxy::{Proxy, exempt};
+use entra_preflight::target::{connect_to::ConnectTo, parse_duration, parse_nameserver, parse_port, parse_server};
+
+use super::driver::fuzz;
+use crate::contract::{healthy, in_world, told, world};
+
+const NONE: [&str; 0] = [];
+
+const JSON: [&[u8]; 14] = [
+    b"null",
+    b"-1",
+    b"1e400",
+    b"18446744073709551615",
+    b"\"\"",
+    b"[]",
+    b"{}",
+    b"\"\\u001b[2J\"",
+    b"\"\\u202e\"",
+    b"[[[[[[[[",
+    b",",
+    b":",
+    b"\"timeout\"",
+    b"\"0.0.0.0\"",
+];
+
+/// Tells a report in every way.
+fn tell(report: &Report) {
+    for detail in [Detail::Quiet, Detail::Plain, Detail::Verbose] {
+        let page = page::plain_typography(&page::text(report, detail, 100));
+        let obeyed = |letter: char| letter.is_control() && letter != '\n' && letter != '\u{1b}';
+        assert!(!page.chars().any(obeyed), "a raw control character is on the page");
+    }
+    let json = page::json(report);
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "the report is no JSON");
+}
+
+#[test]
+fn replay() {
+    let seeds: Vec<Vec<u8>> = [
+        healthy(),
+        world(&told("[login]\ntls = \"self-signed\"\n[[nameserver]]\n[[nameserver]]\nall = \"servfail\"")),
+        world(&told("[proxy]\nmode = \"denied\"\n[server]\nssl = \"N\"")),
+        world(&told("[server]\nerror = { sqlstate = \"28P01\", message = \"no\", at = \"after-token\" }")),
+    ]
+    .iter()
+    .map(|world| in_world(world, &["--format", "json"]).stdout)
+    .collect();
+    let catalogue = Catalogue::load(&NONE).expect("the catalogue");
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("report.json");
+    fuzz("replay", seeds, &JSON, |input| {
+        std::fs::write(&file, input).expect("a file");
+        let Ok((stamp, evidence)) = report::saved(&file) else { return };
+        tell(&entra_preflight::judge(stamp, evidence, &catalogue));
+    });
+}
+
+/// A token's file, from the command line to the pages.
+fn token(name: &str, seeds: Vec<Vec<u8>>, words: &[&[u8]], form: impl Fn(&[u8]) -> Vec<u8>) {
+    let catalogue = Catalogue::load(&NONE).expect("the catalogue");
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("token");
+    let path = file.display().to_string();
+    let args = [
+        "entra-preflight",
+        "check",
+        "--token-file",
+        &path,
+        "--only",
+        "token.claims",
+        "--nameserver",
+        "127.0.0.1:1",
+        "--proxy",
+        "none",
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    fuzz(name, seeds, words, |input| {
+        std::fs::write(&file, form(input)).expect("a file");
+        let Some(cli::Command::Check(args)) = Cli::try_parse_from(args).expect("arguments").command else { return };
+        let Ok(target) = cli::target(*args, &catalogue) else { return };
+        let recorder = Recorder::new();
+        let stop = std::future::pending();
+        tell(&runtime.block_on(entra_preflight::check(target, &catalogue, &recorder, stop)));
+        // A probe that panics costs only itself, and would go unnoticed here.
+        assert!(recorder.observations().iter().all(|seen| seen.outcome != Outcome::Panicked), "a probe panicked");
+    });
+}
+
+const CLAIMS: &str = r#"{"aud":"https://ossrdbms-aad.database.windows.net","iss":"https://sts.windows.net/8d0c8b0e-0000-4000-8000-000000000000/","exp":1795000000,"nbf":1794000000,"iat":1794000000,"tid":"8d0c8b0e-0000-4000-8000-000000000000","oid":"8d0c8b0e-0000-4000-8000-000000000001","appid":"8d0c8b0e-0000-4000-8000-000000000002","idtyp":"app","upn":"a@b.example"}"#;
+
+fn jwt(claims: &[u8]) -> Vec<u8> {
+    let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    format!("{}.{}.{}", part(br#"{"alg":"RS256","typ":"JWT"}"#), part(claims), part(&[7; 256])).into_bytes()
+}
+
+#[test]
+fn token_file() {
+    let good = jwt(CLAIMS.as_bytes());
+    let wrapped = [b"{\"accessToken\": \"", &good[..], b"\"}"].concat();
+    let seeds = vec![
+        good.clone(),
+        [b"Bearer ", &good[..], b"\r\n"].concat(),
+        [b"\xef\xbb\xbf\"", &good[..], b"\""].concat(),
+        wrapped,
+    ];
+    token(
+        "token-file",
+        seeds,
+        &[b".", b"..", b"=", b"Bearer ", b"\"", b"\0", b"\xff", b"eyJ", b"\xe2\x80\xae"],
+        <[u8]>::to_vec,
+    );
+}
+
+#[test]
+fn claims() {
+    token("claims", vec![CLAIMS.as_bytes().to_vec()], &JSON, jwt);
+}
+
+#[test]
+fn catalogue() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("checks");
+    // Files that stand for their kinds, each at its place; the first byte of an input chooses one.
+    let places = [
+        "dns/login.toml",
+        "causes/dns/nodata.toml",
+        "words/aadsts.toml",
+        "clouds/public.toml",
+        "controls.toml",
+        "requirements.toml",
+        "vantage.toml",
+    ];
+    let read = |place: &&str| std::fs::read(root.join(place)).ok();
+    let known: Vec<(u8, &str, Vec<u8>)> =
+        (0..).zip(places).filter_map(|(mark, place)| Some((mark, place, read(&place)?))).collect();
+    assert!(known.len() >= 5, "the catalogue has moved: {} of {} files", known.len(), places.len());
+    let seeds = known.iter().map(|(mark, _, text)| [&[*mark][..], text].concat()).collect();
+    let words: [&[u8]; 12] = [
+        b"when",
+        b"[[remedy]]",
+        b" = ",
+        b"\"",
+        b"'''",
+        b"{host}",
+        b"{",
+        b"[[",
+        b"]]",
+        b"\n",
+        b"refines = [\"",
+        b"((((",
+    ];
+    let directory = tempfile::tempdir().expect("a directory");
+    fuzz("catalogue", seeds, &words, |input| {
+        let Some((mark, text)) = input.split_first() else { return };
+        let (_, place, _) = &known[usize::from(*mark) % known.len()];
+        let file = directory.path().join(place);
+        std::fs::create_dir_all(file.parent().expect("a place")).expect("a directory");
+        std::fs::write(&file, text).expect("a file");
+        if let Ok(catalogue) = Catalogue::load(&[directory.path()]) {
+            page::list(&catalogue, true, false);
+        }
+        std::fs::remove_file(&file).expect("the file");
+    });
+}
+
+/// The parser that reads /etc/resolv.conf.
+#[test]
+fn resolv_conf() {
+    let seeds = [
+        "# generated\nnameserver 10.0.0.4\nnameserver 168.63.129.16\nsearch corp.example b.example\noptions ndots:5 timeout:2 attempts:1\n",
+        "nameserver fe80::1%eth0\ndomain x\nsortlist 130.155.160.0/255.255.240.0 130.155.0.0\noptions rotate edns0\n",
+    ];
+    let words: [&[u8]; 8] =
+        [b"nameserver ", b"search ", b"options ", b"ndots:", b"%", b"99999999999", b"\0", b"sortlist 1.2.3.4/"];
+    fuzz("resolv-conf", seeds.map(|text| text.as_bytes().to_vec()).to_vec(), &words, |input| {
+        let text = String::from_utf8_lossy(input);
+        if let Ok(config) = resolv_conf::Config::parse(text.as_ref()) {
+            let _ = (config.nameservers.len(), config.get_last_search_or_domain().count());
+        }
+    });
+}
+
+#[test]
+fn arguments() {
+    let seeds = [
+        "orders.postgres.database.azure.com:5432",
+        "[fd00::1]:5432",
+        "10.0.0.4:53",
+        "http://user:p%40ss@proxy.example:3128",
+        "login.microsoftonline.com:443:[::1]:8443",
+        ".example.com,10.0.0.0/8,*,127.0.0.1:80",
+        "1.5s",
+        "10m",
+    ];
+    let words: [&[u8]; 12] =
+        [b"[", b"]", b":", b"%", b"://", b"@", b"/", b"*", b"..", b"::", b"\xe2\x80\xae", b"99999999999999999999"];
+    fuzz("arguments", seeds.map(|text| text.as_bytes().to_vec()).to_vec(), &words, |input| {
+        let text = String::from_utf8_lossy(input);
+        let _ =
+            (parse_server(&text, 5432), parse_port(&text, "--port"), parse_nameserver(&text), parse_duration(&text));
+        let _ =
+            (text.parse::<ConnectTo>().is_ok(), exempt(&text, "login.microsoftonline.com"), page::visible(&text).len());
+        if let Ok(proxy) = Proxy::parse(&text, "HTTPS_PROXY") {
+            assert!(proxy.password().is_none_or(|password| password.len() < 4) || !proxy.shown().is_empty());
+        }
+        let mut redactor = Redactor::default();
+        redactor.learn(&Secret::new(text.chars().take(300).collect()));
+        let _ = redactor.clean(&text);
+    });
+}
