@@ -29,6 +29,8 @@ pub struct Heard(Arc<Mutex<Vec<Conversation>>>);
 pub struct Conversation {
     pub clear: Vec<u8>,
     pub inside: Vec<u8>,
+    /// Why the peer's own side ended before its script did.
+    pub ended: Option<String>,
 }
 
 impl Heard {
@@ -40,6 +42,10 @@ impl Heard {
         let mut all = self.0.lock().expect("no peer panics");
         all.push(Conversation::default());
         all.len() - 1
+    }
+
+    pub fn end(&self, place: usize, why: &io::Error) {
+        self.0.lock().expect("no peer panics")[place].ended = Some(format!("{:?}: {why}", why.kind()));
     }
 
     pub fn add(&self, place: usize, inside: bool, bytes: &[u8]) {
@@ -133,7 +139,7 @@ pub async fn play(stream: TcpStream, script: &[Act], trusted: &Trusted, heard: &
             Act::Sleep(pause) => tokio::time::sleep(*pause).await,
             Act::Tls(shown) => {
                 let acceptor = TlsAcceptor::from(trusted.side(*shown));
-                wire = Box::new(acceptor.accept(wire).await?);
+                wire = Box::new(acceptor.accept(wire).await.inspect_err(|error| heard.end(place, error))?);
                 inside = true;
             }
             Act::Close => {

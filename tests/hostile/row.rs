@@ -107,7 +107,9 @@ fn one(row: &Row, polite: u64) -> Vec<String> {
         }
     }
     if !report.to_string().contains(row.says) && !strings(report).contains(row.says) {
-        broken.push(format!("the report does not say `{}`; its errors: {}", row.says, errors(report)));
+        let peer: Vec<String> = stage.conversations().into_iter().filter_map(|heard| heard.ended).collect();
+        let errors = errors(report);
+        broken.push(format!("the report does not say `{}`; its errors: {errors}; the peer's: {peer:?}", row.says));
     }
     broken
 }
