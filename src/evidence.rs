@@ -140,6 +140,9 @@ pub struct Settings {
     pub topology: Option<crate::terms::Topology>,
     /// `auto`, or what `--credential` says.
     pub credential: String,
+    /// In `auto`: why none of the credentials before the chosen one was taken.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub credential_notes: Vec<String>,
     pub client_id: Option<String>,
     pub tenant: Option<String>,
     /// True with `--nameserver`: the system's resolver was not asked.

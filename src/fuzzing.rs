@@ -111,7 +111,7 @@ impl Peer {
         let certified = CertifiedKey::from_der(chain, key, &ring::default_provider())?;
         let key = Arc::new(certified);
         let server = Arc::new(config(Shown(key.clone()))?);
-        Ok(Peer { server, key, trust: Trust::load(&[root]).0 })
+        Ok(Peer { server, key, trust: Trust::load(&[root]) })
     }
 
     /// Everything that a server sends inside TLS: a login that gives its token, and a query.

@@ -25,6 +25,9 @@ mod resolve;
 mod server;
 mod token;
 
+/// So long a run waits for what it cut short to be recorded.
+const SETTLING: Duration = Duration::from_millis(50);
+
 /// What one probe hands to those that wait for it.
 struct Slot<T> {
     sender: Mutex<Option<watch::Sender<Option<T>>>>,
@@ -81,7 +84,7 @@ impl Run {
             let more = self.target.roots.clone();
             let loaded = tokio::task::spawn_blocking(move || Trust::load(&more)).await;
             // Whatever became of that thread, the user's own roots are not forgotten.
-            loaded.map(|(trust, _)| trust).unwrap_or_else(|_| Trust::load(&self.target.roots).0)
+            loaded.unwrap_or_else(|_| Trust::load(&self.target.roots))
         };
         self.trust.get_or_init(load).await.clone()
     }
@@ -168,8 +171,14 @@ pub async fn look(
         () = tokio::time::sleep(deadline) => {}
         () = stop => {}
     }
-    // What is unfinished records itself as cut short when it is dropped.
+    // What is unfinished records itself as cut short when it is dropped; tasks within probes are dropped a little later.
     probes.shutdown().await;
+    let settled = async {
+        while recorder.is_waiting() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let _ = tokio::time::timeout(SETTLING, settled).await;
     stamp(started, recorder)
 }
 
@@ -268,6 +277,7 @@ fn settings(target: &Target, jobs: &[(Verb, String)]) -> Settings {
         database: target.database.clone(),
         topology: target.topology,
         credential: target.credential.name().to_owned(),
+        credential_notes: target.source_notes.clone(),
         client_id: target.client_id.clone(),
         tenant: target.tenant.clone(),
         own_nameservers: target.nameservers.is_some(),

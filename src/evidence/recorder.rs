@@ -62,6 +62,11 @@ impl Recorder {
         self.0.began.elapsed()
     }
 
+    /// Whether any operation is under way.
+    pub fn is_waiting(&self) -> bool {
+        !self.kept().waiting.is_empty()
+    }
+
     pub fn waiting_for(&self) -> Option<String> {
         self.kept().waiting.iter().map(|(_, phrase)| phrase).find(|phrase| !phrase.is_empty()).cloned()
     }

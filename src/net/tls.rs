@@ -39,6 +39,8 @@ impl<S> Verified<S> {
 #[derive(Clone)]
 pub(crate) struct Trust {
     roots: Arc<RootCertStore>,
+    /// What could not be read of the platform's roots.
+    notes: Arc<[String]>,
     provider: Arc<CryptoProvider>,
     /// P-256 first: PostgreSQL up to 17 asks X25519-first clients to start over, which costs a round trip.
     postgres_provider: Arc<CryptoProvider>,
@@ -46,7 +48,7 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// The platform's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` replace them, as in OpenSSL) and `more`.
-    pub(crate) fn load(more: &[CertificateDer<'static>]) -> (Trust, Vec<String>) {
+    pub(crate) fn load(more: &[CertificateDer<'static>]) -> Trust {
         let native = rustls_native_certs::load_native_certs();
         let notes = native.errors.iter().take(5).map(ToString::to_string).collect();
         let mut roots = RootCertStore::empty();
@@ -54,14 +56,16 @@ impl Trust {
         roots.add_parsable_certificates(more.iter().cloned());
         let mut postgres_provider = ring::default_provider();
         postgres_provider.kx_groups.sort_by_key(|group| group.name() != rustls::NamedGroup::secp256r1);
-        (
-            Trust {
-                roots: Arc::new(roots),
-                provider: Arc::new(ring::default_provider()),
-                postgres_provider: Arc::new(postgres_provider),
-            },
+        Trust {
+            roots: Arc::new(roots),
             notes,
-        )
+            provider: Arc::new(ring::default_provider()),
+            postgres_provider: Arc::new(postgres_provider),
+        }
+    }
+
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.notes.to_vec()
     }
 
     pub(crate) fn count(&self) -> usize {

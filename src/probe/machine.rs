@@ -17,13 +17,13 @@ pub(super) async fn run(run: Arc<Run>) {
     let names: Vec<String> =
         [LOGIN, GRAPH, SERVER].iter().filter_map(|subject| run.host(subject)).map(|(host, _)| host).collect();
     let own = run.target.nameservers.is_some();
-    let trusted_roots = run.trust().await.count();
+    let trust = run.trust().await;
     let inherited = run.target.inherited.clone();
     let machine = Machine {
         hosts_entries: if own { Vec::new() } else { host::hosts_entries(&names) },
         resolver_notes: if own { Vec::new() } else { run.target.resolver_notes.clone() },
-        trusted_roots,
-        trust_notes: Vec::new(),
+        trusted_roots: trust.count(),
+        trust_notes: trust.notes(),
         ipv4_source: source_for((ANY_V4, 443).into()),
         ipv6_source: source_for((ANY_V6, 443).into()),
         proxy_variables: inherited.proxy_variables,
