@@ -299,3 +299,26 @@ fn the_schema_accepts_every_report_and_refuses_mutations() {
         assert!(!validator.is_valid(&mutated), "an extra member of {pointer:?} is accepted");
     }
 }
+
+/// A requirement is unmet only while a control that it is about is open: nobody is sent to a team that the diagnosis rules out.
+#[test]
+fn requirements_agree_with_the_diagnosis() {
+    let _turn = stories::turn();
+    for (name, unmet, not_unmet) in [
+        ("https/no-answer", vec!["nsg-entra", "route-entra", "proxy-entra"], vec![]),
+        ("https/name-filtered", vec!["proxy-entra"], vec!["nsg-entra", "route-entra"]),
+        ("https/proxy-denied", vec!["proxy-entra"], vec!["nsg-entra", "route-entra"]),
+        ("dns/private-answer", vec!["dns-login"], vec!["nsg-entra", "route-entra", "proxy-entra"]),
+    ] {
+        let story = story::named(&story::directory(), name).expect(name);
+        let report = lab::run::story(stories::program(), &story, stories::seed()).expect(name).report.expect(name);
+        let rows = report["requirements"].as_array().expect("requirements");
+        let proven = |id: &str| rows.iter().find(|row| row["id"] == id).map(|row| row["proven"].clone()).expect(id);
+        for id in unmet {
+            assert_eq!(proven(id), "no", "{name}: {id}");
+        }
+        for id in not_unmet {
+            assert_ne!(proven(id), "no", "{name}: {id}");
+        }
+    }
+}

@@ -14,7 +14,10 @@ pub struct RequirementRow {
     /// The topologies to which it applies; while the topology is unknown all requirements apply.
     pub topologies: Vec<Topology>,
     pub place: Place,
-    /// What must hold of a check's subject for the check to speak of this requirement.
+    /// The controls that it is about: a failure that leaves none of them open says nothing against it. None named: any failure does.
+    #[serde(default)]
+    pub controls: Vec<Control>,
+    /// What must hold of a check's subject for a passed check to speak for this requirement.
     #[serde(default)]
     pub speaks: When,
     /// What proves it although it is about another place.

@@ -168,7 +168,7 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
     if let Some(claims) = claims {
         let who = row.value("source").unwrap_or("handed in").to_owned();
         let notes = &seen.settings.credential_notes;
-        let why = if notes.is_empty() { String::new() } else { format!("; the first offered: {}", notes.join(", ")) };
+        let why = if notes.is_empty() { String::new() } else { format!(" (before it: {})", notes.join(", ")) };
         return match claims.source.as_str() {
             "token-file" | "environment" => ("handed-in", format!("from {who}")),
             _ => ("acquired", format!("{who}{why}")),

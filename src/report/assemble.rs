@@ -18,8 +18,7 @@ pub fn assemble(
     let checks: Vec<CheckResult> = judgement.checks.iter().map(|judged| judged.result(&evidence)).collect();
     let settings = &facts.settings;
     let topology = crate::diagnosis::topology(facts);
-    let requirements =
-        catalogue.requirements.iter().map(|row| requirement(row, facts, &judgement.checks, topology)).collect();
+    let requirements = catalogue.requirements.iter().map(|row| requirement(row, facts, &judgement, topology)).collect();
     Report {
         schema: SchemaId::One,
         tool: stamp.tool,
@@ -82,16 +81,22 @@ fn credential(facts: &Facts) -> String {
     .to_owned()
 }
 
-fn requirement(row: &RequirementRow, facts: &Facts, checks: &[Judged<'_>], topology: Topology) -> Requirement {
-    let speaks = |judged: &&Judged<'_>| {
-        let subject = facts.row(&judged.check.target);
-        judged.check.requirement.contains(&row.id)
-            && (row.speaks.is_empty() || subject.is_some_and(|subject| row.speaks.holds(subject)))
+fn requirement(row: &RequirementRow, facts: &Facts, judgement: &Judgement<'_>, topology: Topology) -> Requirement {
+    let stands: Vec<&Judged<'_>> =
+        judgement.checks.iter().filter(|judged| judged.check.requirement.contains(&row.id)).collect();
+    // What only waits for another check, and what another control is to blame for, is nothing against this requirement.
+    let open = |judged: &Judged<'_>| {
+        let mut explains = judgement.diagnoses.iter().filter(|diagnosis| diagnosis.explains.contains(&judged.check.id));
+        row.controls.is_empty() || explains.any(|one| one.controls.iter().any(|control| row.controls.contains(control)))
     };
-    let by: Vec<&Judged<'_>> = checks.iter().filter(speaks).collect();
+    let failed = stands
+        .iter()
+        .any(|judged| judged.standing == Some(Standing::Fail) && judged.blocked_by.is_empty() && open(judged));
+    let speaks = |judged: &&&Judged<'_>| {
+        row.speaks.is_empty() || facts.row(&judged.check.target).is_some_and(|subject| row.speaks.holds(subject))
+    };
+    let by: Vec<&Judged<'_>> = if failed { stands } else { stands.iter().filter(speaks).copied().collect() };
     let shown = facts.rows.iter().any(|facts| !row.yes.is_empty() && row.yes.holds(facts));
-    // What only waits for another check proves nothing of its own requirement.
-    let failed = by.iter().any(|judged| judged.standing == Some(Standing::Fail) && judged.blocked_by.is_empty());
     let passed = !by.is_empty() && by.iter().all(|judged| matches!(judged.status, Status::Pass | Status::Warn));
     let proven = if failed {
         Proven::No
