@@ -19,7 +19,7 @@ pub(super) fn fact(name: &str, file: &File) -> Result<&'static Fact, String> {
     vocabulary::fact(name).ok_or_else(|| {
         let stem = name.split('.').next().unwrap_or(name);
         let near: Vec<&str> =
-            vocabulary::FACTS.iter().map(|fact| fact.name).filter(|known| known.starts_with(stem)).collect();
+            vocabulary::facts().map(|fact| fact.name).filter(|known| known.starts_with(stem)).collect();
         let choices = if near.is_empty() { "see `entra-preflight list --facts`".to_owned() } else { near.join(", ") };
         format!("{}: `{name}` is not a fact; the choices are: {choices}", file.place(name))
     })

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
+mod http;
+mod proxy;
+mod tls;
+
 use super::{Row, Seen, listed};
-use crate::evidence::{
-    Certificate, Changed, Detail, HttpExchange, Observation, ProxyConnect, TcpConnect, TlsHandshake,
-};
+use crate::evidence::{Detail, Observation, TcpConnect};
 use crate::failure::Outcome;
 use crate::verb::SERVER;
-use crate::words::Mark;
-
 pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     let subject = row.subject.clone();
     route(seen, row, &subject);
@@ -18,14 +18,14 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
         _ => None,
     });
     let (to_proxy, to_host): (Vec<_>, Vec<_>) = connects.into_iter().partition(|(_, _, connect)| connect.proxy);
-    proxy(seen, row, &subject, &to_proxy);
+    proxy::proxy(seen, row, &subject, &to_proxy);
     let reach = tcp(seen, row, &to_host);
-    let handshake = tls(seen, row, &subject);
+    let handshake = tls::tls(seen, row, &subject);
     if subject == SERVER {
-        server_tls(seen, row, handshake);
+        tls::server_tls(seen, row, handshake);
         return;
     }
-    let reply = http(seen, row, &subject);
+    let reply = http::http(seen, row, &subject);
     let word = result(row, reach, handshake, reply);
     if let Some(word) = word {
         row.say("reach.result", word);
@@ -162,247 +162,8 @@ fn told(kind: &str, patience: String) -> String {
     }
 }
 
-fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(usize, &Observation, &TcpConnect)]) {
-    let unresolved = seen.of(subject).any(|(_, observation)| {
-        matches!(&observation.detail, Detail::Probe(note) if note.note == crate::evidence::PROXY_UNRESOLVED)
-    });
-    if unresolved {
-        row.say("proxy.reach", "unresolved");
-        return;
-    }
-    let Some((_, observation, _)) = connects.iter().find(|(_, o, _)| o.outcome.is_ok()).or(connects.last()) else {
-        return;
-    };
-    row.say(
-        "proxy.reach",
-        match observation.outcome {
-            Outcome::Ok => "ok",
-            Outcome::Timeout => "silent",
-            Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
-            Outcome::HostUnreachable | Outcome::NetworkUnreachable | Outcome::Denied => "unreachable",
-            _ => "refused",
-        },
-    );
-    let replies: Vec<(usize, &Observation, &ProxyConnect)> = details(seen, subject, |detail| match detail {
-        Detail::ProxyConnect(connect) => Some(connect),
-        _ => None,
-    });
-    let Some((_, observation, reply)) = replies.iter().find(|(_, o, _)| o.outcome.is_ok()).or(replies.last()) else {
-        return;
-    };
-    let word = match (observation.outcome, reply.status) {
-        (Outcome::Ok, _) => "ok",
-        (_, Some(407)) if reply.credentials_sent => "auth-rejected",
-        (_, Some(407)) => "auth-required",
-        (_, Some(502..=504)) => "bad-gateway",
-        (_, Some(500)) if reply.headers.iter().any(|header| header.name == "x-squid-error") => "bad-gateway",
-        (_, Some(429)) => "unavailable",
-        (_, Some(400 | 404 | 405 | 501)) => "not-a-proxy",
-        (_, Some(500..)) => "unavailable",
-        (_, Some(_)) => "denied",
-        (Outcome::Timeout, None) => "silent",
-        (Outcome::Garbage | Outcome::TooLarge, None) => "not-a-proxy",
-        (Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, None) => "undetermined",
-        _ => "closed",
-    };
-    row.say("proxy.reply", word);
-    row.quote("status", reply.status.map(|status| status.to_string()).unwrap_or_default());
-    let headers =
-        reply.headers.iter().filter(|header| ["proxy-authenticate", "x-squid-error"].contains(&header.name.as_str()));
-    let mut said: Vec<String> = headers.map(|header| format!("{}: {}", header.name, header.value)).collect();
-    said.extend(reply.quote.as_ref().map(|quote| super::plain(quote)));
-    row.quote("quote", said.join("; "));
-    row.quote("error", super::said(observation));
-}
-
-pub(super) fn handshake_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ok => "verified",
-        Outcome::Timeout => "silent",
-        Outcome::Reset | Outcome::Refused => "reset",
-        Outcome::Closed => "closed",
-        Outcome::Alert => "alert",
-        Outcome::Garbage => "not-tls",
-        Outcome::UnknownIssuer => "untrusted",
-        Outcome::WrongName => "wrong-name",
-        Outcome::Expired => "expired",
-        Outcome::NotYetValid => "not-yet-valid",
-        Outcome::BadCertificate => "bad-certificate",
-        Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
-        _ => "failed",
-    }
-}
-
-/// The word of the best handshake: one that succeeded, else one that showed a chain, else the last.
-fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'static str> {
-    let handshakes: Vec<(usize, &Observation, &TlsHandshake)> = details(seen, subject, |detail| match detail {
-        Detail::TlsHandshake(handshake) => Some(handshake),
-        _ => None,
-    });
-    let best = handshakes
-        .iter()
-        .find(|(_, observation, _)| observation.outcome.is_ok())
-        .or_else(|| handshakes.iter().find(|(_, _, handshake)| !handshake.chain.is_empty()))
-        .or(handshakes.last())?;
-    let (_, observation, handshake) = best;
-    let word = handshake_word(observation.outcome);
-    row.say("tls.handshake", word);
-    if word != "verified" {
-        comparisons(seen, row, subject);
-    }
-    if !observation.outcome.is_ok() {
-        row.quote("error", super::said(observation));
-    }
-    if let Some(peer) = handshake.peer {
-        row.quote("remote_address", peer.ip().to_string());
-    }
-    if let Some(leaf) = handshake.chain.first() {
-        let (issuer, mark) = issuer(seen, &handshake.chain);
-        row.say_marked("tls.issuer", issuer, mark);
-        let inspection = match (issuer, word) {
-            ("inspector", "verified") => "trusted",
-            ("inspector", "untrusted") => "untrusted",
-            _ => "none",
-        };
-        row.say_marked("inspection", inspection, mark);
-        row.quote("issuer", common_name(&leaf.issuer));
-        row.quote("names", listed(&leaf.names));
-        let end = if word == "not-yet-valid" { leaf.not_before } else { leaf.not_after };
-        row.quote("expires", super::day(end));
-    }
-    Some(word)
-}
-
-/// What changed the outcome of a doubtful handshake.
-fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
-    let found = details(seen, subject, |detail| match detail {
-        Detail::Comparison(comparison) => Some(comparison),
-        _ => None,
-    });
-    for (_, observation, comparison) in found {
-        let fact = match comparison.changed {
-            Changed::SmallSegments => "small-segments",
-            Changed::OtherName => "other-name",
-        };
-        let word = match observation.outcome {
-            Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => continue,
-            Outcome::Ok => "answers",
-            _ => "same",
-        };
-        // One comparison that answers is enough; none that does not takes that back.
-        if row.word(fact) != Some("answers") {
-            row.say(fact, word);
-        }
-    }
-}
-
-fn issuer(seen: &Seen<'_>, chain: &[Certificate]) -> (&'static str, Mark) {
-    let issuers: Vec<&str> = chain.iter().map(|certificate| certificate.issuer.as_str()).collect();
-    seen.lore.words.translate("issuers", &[], &issuers.join("\n")).unwrap_or(("unknown", Mark::Unknown))
-}
-
-/// `CN=…` of a distinguished name, or all of it.
-fn common_name(name: &str) -> String {
-    name.split(", ").find_map(|part| part.strip_prefix("CN=")).unwrap_or(name).to_owned()
-}
-
-fn server_tls(seen: &Seen<'_>, row: &mut Row, handshake: Option<&'static str>) {
-    let requests: Vec<_> = details(seen, SERVER, |detail| match detail {
-        Detail::SslRequest(request) => Some(request),
-        _ => None,
-    });
-    if requests.is_empty() {
-        return;
-    }
-    let mut evidence: Vec<usize> = requests.iter().map(|(index, _, _)| *index).collect();
-    let handshakes: Vec<(usize, &Observation, &TlsHandshake)> = details(seen, SERVER, |detail| match detail {
-        Detail::TlsHandshake(handshake) => Some(handshake),
-        _ => None,
-    });
-    evidence.extend(handshakes.iter().map(|(index, _, _)| *index));
-    let good = handshakes.iter().filter(|(_, observation, _)| observation.outcome.is_ok()).count();
-    let cut = |observation: &Observation| {
-        matches!(observation.outcome, Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted)
-    };
-    let word = if good > 0 && good == requests.len() {
-        if row.word("inspection") == Some("trusted") { "inspected" } else { "verified" }
-    } else if good > 0 {
-        "partly"
-    } else if handshakes.is_empty() && requests.iter().any(|(_, o, _)| o.outcome.is_ok())
-        || requests.iter().any(|(_, o, _)| cut(o))
-        || handshakes.iter().any(|(_, o, _)| cut(o))
-    {
-        "undetermined"
-    } else {
-        "failed"
-    };
-    row.say("tls.result", word);
-    let best = handshakes.iter().find(|(_, observation, _)| observation.outcome.is_ok());
-    let observed = match (best, handshake) {
-        (Some((_, _, shown)), _) => format!(
-            "{}, {}, name verified",
-            shown.version.as_deref().unwrap_or("TLS").replace('_', "."),
-            row.value("issuer").unwrap_or("unknown issuer")
-        ),
-        (None, Some(word)) => format!("handshake: {word}{}", suffix(row.value("error"))),
-        (None, None) => super::login::ssl_observed(row),
-    };
-    row.account("tls.result", observed, evidence);
-}
-
 fn suffix(text: Option<&str>) -> String {
     text.map(|text| format!(" ({text})")).unwrap_or_default()
-}
-
-fn http(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'static str> {
-    let exchanges: Vec<(usize, &Observation, &HttpExchange)> = details(seen, subject, |detail| match detail {
-        Detail::HttpExchange(exchange) => Some(exchange),
-        _ => None,
-    });
-    let (_, observation, exchange) = exchanges.iter().find(|(_, _, exchange)| exchange.expected).or(exchanges.last())?;
-    let (word, mark) = reply_word(seen, observation, exchange);
-    row.say_marked("http.reply", word, mark);
-    row.quote("status", exchange.status.map(|status| status.to_string()).unwrap_or_default());
-    row.quote("location", exchange.location.clone().unwrap_or_default());
-    row.quote("quote", exchange.quote.as_deref().map(super::plain).unwrap_or_default());
-    if !observation.outcome.is_ok() {
-        row.quote("error", super::said(observation));
-    }
-    Some(word)
-}
-
-fn reply_word(seen: &Seen<'_>, observation: &Observation, exchange: &HttpExchange) -> (&'static str, Mark) {
-    if exchange.expected {
-        return ("expected", Mark::Sourced);
-    }
-    let Some(status) = exchange.status else {
-        let word = match observation.outcome {
-            Outcome::Timeout => "silent",
-            Outcome::Garbage => "not-http",
-            Outcome::TooLarge => "too-large",
-            Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
-            _ => "closed",
-        };
-        return (word, Mark::Sourced);
-    };
-    let headers: String =
-        exchange.headers.iter().map(|header| format!("{}: {}\n", header.name, header.value)).collect();
-    let text = format!("{status}\n{headers}\n{}", exchange.quote.as_deref().unwrap_or_default());
-    if let Some(found) = seen.lore.words.translate("pages", &[&status.to_string()], &text) {
-        return found;
-    }
-    let html = exchange.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"));
-    let word = match status {
-        300..=399 if exchange.location.is_some() => "foreign-redirect",
-        429 => "throttled",
-        401 | 403 | 451 if html => "block-page",
-        401 | 403 | 451 => "denied",
-        500.. if html => "block-page",
-        500.. => "unavailable",
-        _ if html => "html",
-        _ => "unexpected",
-    };
-    (word, Mark::Sourced)
 }
 
 fn result(row: &Row, reach: Option<&str>, handshake: Option<&str>, reply: Option<&str>) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::wrap::wrapped;
 use crate::catalogue::{Catalogue, Cause, Check};
-use crate::fact::vocabulary::{FACTS, VALUES};
+use crate::fact::vocabulary::{VALUES, facts};
 use crate::terms::CommandKind;
 use crate::words::Mark;
 
@@ -31,14 +31,14 @@ fn pretty(value: &serde_json::Value) -> String {
 
 fn vocabulary_json() -> serde_json::Value {
     let facts: Vec<_> =
-        FACTS.iter().map(|fact| json!({"fact": fact.name, "says": fact.says, "words": fact.words})).collect();
+        facts().map(|fact| json!({"fact": fact.name, "says": fact.says, "words": fact.words})).collect();
     let values: Vec<_> = VALUES.iter().map(|(name, says)| json!({"value": name, "says": says})).collect();
     json!({"facts": facts, "values": values})
 }
 
 fn vocabulary_text() -> String {
     let mut text = String::from("Facts, each with its words\n");
-    for fact in FACTS {
+    for fact in facts() {
         let _ = writeln!(text, "\n  {}", fact.name.bold());
         for line in wrapped(fact.says, WIDTH - 4) {
             let _ = writeln!(text, "    {line}");

@@ -1,0 +1,130 @@
+//! What names, connections, handshakes and HTTP showed.
+
+use std::net::{IpAddr, SocketAddr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Setting;
+
+/// getaddrinfo: what applications see.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SystemLookup {
+    pub name: String,
+    pub addresses: Vec<IpAddr>,
+    pub canonical_name: Option<String>,
+    /// The EAI code by name, when it failed.
+    pub eai: Option<String>,
+}
+
+/// One question to one nameserver, with its retries and the TCP retry after truncation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DnsQuery {
+    pub nameserver: SocketAddr,
+    pub name: String,
+    pub record_type: String,
+    /// `udp` or `tcp`: what the last answer or failure came over.
+    pub transport: String,
+    pub truncated: bool,
+    pub rcode: Option<String>,
+    pub authoritative: bool,
+    pub recursion_available: bool,
+    pub addresses: Vec<IpAddr>,
+    /// The CNAME targets in order.
+    pub chain: Vec<String>,
+    pub ttl_s: Option<u32>,
+    /// Owner and MNAME of the SOA in a negative answer.
+    pub soa_zone: Option<String>,
+    pub soa_server: Option<String>,
+    /// TCP 53 beside an unanswered UDP question: `answers`, `connects`, `silent` or `refused`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tcp: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TcpConnect {
+    pub peer: SocketAddr,
+    /// Where `--connect-to` led instead.
+    pub dialled: SocketAddr,
+    pub local: Option<IpAddr>,
+    /// True when the peer is a proxy.
+    pub proxy: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyConnect {
+    /// Scheme, host and port; never the credentials.
+    pub proxy: String,
+    pub variable: String,
+    pub destination: String,
+    pub credentials_sent: bool,
+    pub status: Option<u16>,
+    pub headers: Vec<Setting>,
+    pub quote: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsHandshake {
+    pub peer: Option<SocketAddr>,
+    pub name: String,
+    pub version: Option<String>,
+    pub cipher: Option<String>,
+    pub group: Option<String>,
+    /// Leaf first, as the peer sent it, also when verification failed.
+    pub chain: Vec<Certificate>,
+}
+
+/// A second handshake beside a doubtful one, with one thing changed: it tells causes apart and decides nothing alone.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    pub changed: Changed,
+    pub peer: SocketAddr,
+    /// The server name that was sent.
+    pub name: String,
+}
+
+/// What was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Changed {
+    /// Both sides send small segments only.
+    SmallSegments,
+    /// Another server name to the same address.
+    OtherName,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    pub subject: String,
+    pub issuer: String,
+    pub names: Vec<String>,
+    /// Seconds since 1970.
+    pub not_before: i64,
+    pub not_after: i64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HttpExchange {
+    pub url: String,
+    pub status: Option<u16>,
+    pub content_type: Option<String>,
+    pub server: Option<String>,
+    /// Scheme and host of a redirect.
+    pub location: Option<String>,
+    /// Whether the body is what this application says (OpenID discovery, Graph's error).
+    pub expected: bool,
+    pub error_code: Option<String>,
+    pub headers: Vec<Setting>,
+    pub quote: Option<String>,
+    /// The peer's Date and our clock at that moment, seconds since 1970.
+    pub date: Option<i64>,
+    pub clock: i64,
+}

@@ -1,0 +1,143 @@
+//! TLS with a host: how the handshake ends, who signed, and what comparisons beside it show.
+
+use super::super::{Row, Seen, listed};
+use super::{details, suffix};
+use crate::evidence::{Certificate, Changed, Detail, Observation, TlsHandshake};
+use crate::failure::Outcome;
+use crate::verb::SERVER;
+use crate::words::Mark;
+
+fn handshake_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "verified",
+        Outcome::Timeout => "silent",
+        Outcome::Reset | Outcome::Refused => "reset",
+        Outcome::Closed => "closed",
+        Outcome::Alert => "alert",
+        Outcome::Garbage => "not-tls",
+        Outcome::UnknownIssuer => "untrusted",
+        Outcome::WrongName => "wrong-name",
+        Outcome::Expired => "expired",
+        Outcome::NotYetValid => "not-yet-valid",
+        Outcome::BadCertificate => "bad-certificate",
+        Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
+        _ => "failed",
+    }
+}
+
+/// The word of the best handshake: one that succeeded, else one that showed a chain, else the last.
+pub(super) fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'static str> {
+    let handshakes: Vec<(usize, &Observation, &TlsHandshake)> = details(seen, subject, |detail| match detail {
+        Detail::TlsHandshake(handshake) => Some(handshake),
+        _ => None,
+    });
+    let best = handshakes
+        .iter()
+        .find(|(_, observation, _)| observation.outcome.is_ok())
+        .or_else(|| handshakes.iter().find(|(_, _, handshake)| !handshake.chain.is_empty()))
+        .or(handshakes.last())?;
+    let (_, observation, handshake) = best;
+    let word = handshake_word(observation.outcome);
+    row.say("tls.handshake", word);
+    if word != "verified" {
+        comparisons(seen, row, subject);
+    }
+    if !observation.outcome.is_ok() {
+        row.quote("error", super::super::said(observation));
+    }
+    if let Some(peer) = handshake.peer {
+        row.quote("remote_address", peer.ip().to_string());
+    }
+    if let Some(leaf) = handshake.chain.first() {
+        let (issuer, mark) = issuer(seen, &handshake.chain);
+        row.say_marked("tls.issuer", issuer, mark);
+        let inspection = match (issuer, word) {
+            ("inspector", "verified") => "trusted",
+            ("inspector", "untrusted") => "untrusted",
+            _ => "none",
+        };
+        row.say_marked("inspection", inspection, mark);
+        row.quote("issuer", common_name(&leaf.issuer));
+        row.quote("names", listed(&leaf.names));
+        let end = if word == "not-yet-valid" { leaf.not_before } else { leaf.not_after };
+        row.quote("expires", super::super::day(end));
+    }
+    Some(word)
+}
+
+/// What changed the outcome of a doubtful handshake.
+pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
+    let found = details(seen, subject, |detail| match detail {
+        Detail::Comparison(comparison) => Some(comparison),
+        _ => None,
+    });
+    for (_, observation, comparison) in found {
+        let fact = match comparison.changed {
+            Changed::SmallSegments => "small-segments",
+            Changed::OtherName => "other-name",
+        };
+        let word = match observation.outcome {
+            Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => continue,
+            Outcome::Ok => "answers",
+            _ => "same",
+        };
+        // One comparison that answers is enough; none that does not takes that back.
+        if row.word(fact) != Some("answers") {
+            row.say(fact, word);
+        }
+    }
+}
+
+fn issuer(seen: &Seen<'_>, chain: &[Certificate]) -> (&'static str, Mark) {
+    let issuers: Vec<&str> = chain.iter().map(|certificate| certificate.issuer.as_str()).collect();
+    seen.lore.words.translate("issuers", &[], &issuers.join("\n")).unwrap_or(("unknown", Mark::Unknown))
+}
+
+/// `CN=…` of a distinguished name, or all of it.
+fn common_name(name: &str) -> String {
+    name.split(", ").find_map(|part| part.strip_prefix("CN=")).unwrap_or(name).to_owned()
+}
+
+pub(super) fn server_tls(seen: &Seen<'_>, row: &mut Row, handshake: Option<&'static str>) {
+    let requests: Vec<_> = details(seen, SERVER, |detail| match detail {
+        Detail::SslRequest(request) => Some(request),
+        _ => None,
+    });
+    if requests.is_empty() {
+        return;
+    }
+    let mut evidence: Vec<usize> = requests.iter().map(|(index, _, _)| *index).collect();
+    let handshakes: Vec<(usize, &Observation, &TlsHandshake)> = details(seen, SERVER, |detail| match detail {
+        Detail::TlsHandshake(handshake) => Some(handshake),
+        _ => None,
+    });
+    evidence.extend(handshakes.iter().map(|(index, _, _)| *index));
+    let good = handshakes.iter().filter(|(_, observation, _)| observation.outcome.is_ok()).count();
+    let cut = |observation: &Observation| {
+        matches!(observation.outcome, Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted)
+    };
+    let word = if good > 0 && good == requests.len() {
+        if row.word("inspection") == Some("trusted") { "inspected" } else { "verified" }
+    } else if good > 0 {
+        "partly"
+    } else if handshakes.is_empty() && requests.iter().any(|(_, o, _)| o.outcome.is_ok())
+        || requests.iter().any(|(_, o, _)| cut(o))
+        || handshakes.iter().any(|(_, o, _)| cut(o))
+    {
+        "undetermined"
+    } else {
+        "failed"
+    };
+    row.say("tls.result", word);
+    let best = handshakes.iter().find(|(_, observation, _)| observation.outcome.is_ok());
+    let observed = match (best, handshake) {
+        (Some((_, _, shown)), _) => format!(
+            "{}, {}, name verified",
+            shown.version.as_deref().unwrap_or("TLS").replace('_', "."),
+            row.value("issuer").unwrap_or("unknown issuer")
+        ),
+        (None, Some(word)) => format!("handshake: {word}{}", suffix(row.value("error"))),
+        (None, None) => super::super::login::ssl_observed(row),
+    };
+    row.account("tls.result", observed, evidence);
+}

@@ -1,0 +1,104 @@
+//! What is said of a name, and of a name at one nameserver.
+
+use super::{Fact, declare};
+
+/// What a name's answer can be: a class of addresses, or a way of having none.
+const ANSWER: &[&str] = &[
+    "public",
+    "in-tag",
+    "private",
+    "loopback",
+    "unspecified",
+    "link-local",
+    "cgnat",
+    "agent",
+    "mixed-classes",
+    "nxdomain",
+    "nodata",
+    "try-again",
+    "servfail",
+    "refused",
+    "silent",
+    "unreachable",
+    "denied",
+    "malformed",
+    "no-nameserver",
+    "literal",
+    "late",
+    "undetermined",
+];
+
+/// What the other nameservers' answer can be.
+const PEERS: &[&str] = &[
+    "public",
+    "in-tag",
+    "private",
+    "other-private",
+    "loopback",
+    "unspecified",
+    "link-local",
+    "cgnat",
+    "agent",
+    "mixed-classes",
+    "nxdomain",
+    "nodata",
+];
+
+pub(super) const FACTS: &[Fact] = &[
+    declare(
+        "dns.result",
+        "what decides: getaddrinfo's answer, or with --nameserver the first server's that answers; in-tag = inside AzureActiveDirectory; agent = 6.6.0.0/16 of Global Secure Access; literal = an address was given instead of a name",
+        ANSWER,
+    ),
+    declare("dns.system", "what getaddrinfo says (unsaid with --nameserver)", ANSWER),
+    declare("dns.azure", "what Azure's own resolver 168.63.129.16 says (only asked in Azure)", ANSWER),
+    declare(
+        "dns.nameservers",
+        "what the configured nameservers say together about this name",
+        &[
+            "agree",
+            "differ",
+            "some-fail",
+            "all-silent",
+            "all-unreachable",
+            "all-servfail",
+            "all-refused",
+            "all-malformed",
+            "all-denied",
+            "all-fail",
+            "none-configured",
+            "undetermined",
+        ],
+    ),
+    declare(
+        "dns.chain",
+        "where the CNAME chain leads; dangling = to a name that does not exist",
+        &["none", "complete", "dangling", "dangling-privatelink", "privatelink-private", "privatelink-public", "loop"],
+    ),
+    declare("dns.hosts-file", "whether the hosts file has this name", &["overrides", "absent"]),
+    declare(
+        "dns.private-endpoint",
+        "whether the server's name leads to a private address when --topology says that it has a private endpoint",
+        &["reached", "bypassed", "not-asked", "undetermined"],
+    ),
+    declare("dns.tcp", "what became of the TCP retry after a truncated answer", &["answers", "silent", "refused"]),
+    // names at one nameserver: one row per name and nameserver
+    declare("says", "what this one nameserver answers for the name", ANSWER),
+    declare(
+        "peers.says",
+        "what the other nameservers answer for the same name, when they agree; other-private = private too, but another address",
+        PEERS,
+    ),
+    declare(
+        "nameservers.result",
+        "all names at all configured nameservers: whether each answers, and the same",
+        &["agree", "some-fail", "differ", "all-fail", "none-configured", "undetermined"],
+    ),
+    declare(
+        "nameserver.tcp",
+        "TCP 53 beside unanswered UDP questions; for a host: at all its nameservers alike",
+        &["answers", "connects", "silent", "refused", "mixed"],
+    ),
+    declare("nameserver.place", "where the nameserver is", &["loopback", "azure", "private", "public"]),
+    declare("nameserver.order", "whether its answer is the one that applications get", &["decides", "other"]),
+];

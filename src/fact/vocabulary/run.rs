@@ -1,0 +1,29 @@
+//! What the whole run shows.
+
+use super::{Fact, declare};
+
+pub(super) const FACTS: &[Fact] = &[
+    declare(
+        "run.entra",
+        "which of the Entra hosts (login, Graph) answer as expected",
+        &["both", "one", "none", "undetermined"],
+    ),
+    declare("run.session", "whether this run signed in to the database", &["ready", "failed", "not-tried"]),
+    declare("run.vantage", "where this run stands, by the metadata service", &["azure-vm", "elsewhere", "unknown"]),
+    declare(
+        "run.clock",
+        "this machine's clock against its peers' Date headers, beyond 2 minutes",
+        &["right", "behind", "ahead", "unmeasured"],
+    ),
+    declare(
+        "run.topology",
+        "which of Microsoft's network requirements apply",
+        &["public", "vnet", "private-endpoint", "unknown"],
+    ),
+    declare(
+        "run.nameservers",
+        "where the configured nameservers are",
+        &["loopback", "azure", "private", "public", "several", "none"],
+    ),
+    declare("run.local-network", "whether this machine has any default route", &["routed", "no-default-route"]),
+];
