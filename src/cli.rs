@@ -65,6 +65,13 @@ pub enum Command {
     },
     /// Print the JSON Schema of the report.
     Schema,
+    /// Name every destination that `check` may contact with these options, and for what; nothing is contacted.
+    Plan(Box<CheckArgs>),
+    /// Print completions for a shell.
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Args, Default)]
@@ -153,6 +160,13 @@ pub struct Common {
     /// Colours [NO_COLOR, CLICOLOR_FORCE].
     #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
     pub color: ColorArg,
+}
+
+/// Completions of this command line for a shell.
+pub fn completions(shell: clap_complete::Shell) -> String {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "entra-preflight", &mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

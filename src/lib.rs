@@ -36,6 +36,8 @@ use catalogue::Catalogue;
 use evidence::{Observation, Recorder, Stamp};
 use report::Report;
 use target::Target;
+use target::destination::Destination;
+use verb::Verb;
 
 /// Keeps this process's memory to itself: no core files, no debugger. Call it before a secret is read.
 pub fn guard_memory() {
@@ -49,10 +51,20 @@ pub async fn check(
     recorder: &Recorder,
     stop: impl Future<Output = ()>,
 ) -> Report {
-    let chosen = catalogue.chosen(&target.only, &target.skip);
-    let asked: Vec<_> = chosen.into_iter().map(|check| (check.probe, check.target.clone())).collect();
+    let asked = asked(&target, catalogue);
     let stamp = probe::look(target, &asked, recorder, stop).await;
     judge(stamp, recorder.observations(), catalogue)
+}
+
+/// Every destination that `check` may contact with this target; nothing is contacted.
+pub fn plan(target: Target, catalogue: &Catalogue) -> Vec<Destination> {
+    let asked = asked(&target, catalogue);
+    probe::plan(target, &asked)
+}
+
+fn asked(target: &Target, catalogue: &Catalogue) -> Vec<(Verb, String)> {
+    let chosen = catalogue.chosen(&target.only, &target.skip);
+    chosen.into_iter().map(|check| (check.probe, check.target.clone())).collect()
 }
 
 /// The straight line from evidence to report: no socket, no file, no clock, so a saved report can be judged again.

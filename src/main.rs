@@ -65,10 +65,12 @@ fn run(cli: Cli) -> Result<u8, String> {
             let (stamp, evidence) = report::saved(&report)?;
             let outputs = Outputs::open(&output)?;
             let report = entra_preflight::judge(stamp, evidence, &catalogue);
-            outputs.write(&report)?;
+            outputs.report(&report)?;
             Ok(status(&report, FailOn::Fail))
         }
         Some(Command::Schema) => print(&report::schema()),
+        Some(Command::Plan(args)) => plan(*args),
+        Some(Command::Completions { shell }) => print(&cli::completions(shell)),
     }
 }
 
@@ -108,11 +110,23 @@ fn check(mut args: CheckArgs) -> Result<u8, String> {
     live.end();
     // getaddrinfo cannot be cancelled; whoever waits for it is left behind.
     runtime.shutdown_background();
-    outputs.write(&report)?;
+    outputs.report(&report)?;
     Ok(match signalled.load(Ordering::Relaxed) {
         0 => status(&report, fail_on),
         signal => 128 + signal,
     })
+}
+
+/// What would be contacted, in text or JSON, on standard output or in a file.
+fn plan(mut args: CheckArgs) -> Result<u8, String> {
+    colour(args.common.color);
+    let catalogue = Catalogue::load(&args.common.checks)?;
+    let wanted = std::mem::take(&mut args.output);
+    let target = cli::target(args, &catalogue).map_err(|error| error.to_string())?;
+    let outputs = Outputs::open(&wanted)?;
+    let plan = entra_preflight::plan(target, &catalogue);
+    outputs.write(|_, width| page::plan(&plan, width), || page::plan_json(&plan))?;
+    Ok(0)
 }
 
 /// Meets the system's refusal of threads before anything is probed: tokio panics, or waits for ever, where one of its workers cannot start,

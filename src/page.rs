@@ -2,10 +2,12 @@
 
 mod catalogue;
 pub mod live;
+mod plan;
 mod text;
 mod wrap;
 
 pub use catalogue::{explain, list};
+pub use plan::{plan, plan_json};
 pub use text::text;
 pub use wrap::{plain_typography, visible};
 
@@ -23,7 +25,11 @@ pub enum Detail {
 
 /// Exactly one JSON document.
 pub fn json(report: &Report) -> String {
-    let plain = serde_json::to_string_pretty(report).unwrap_or_default();
+    document(report)
+}
+
+fn document(value: &impl serde::Serialize) -> String {
+    let plain = serde_json::to_string_pretty(value).unwrap_or_default();
     let mut text = String::with_capacity(plain.len() + 1);
     for letter in plain.chars() {
         // JSON escapes ASCII controls itself; the others are valid in it and would still move a terminal.

@@ -20,10 +20,13 @@ mod compare;
 mod login;
 mod machine;
 mod metadata;
+mod plan;
 mod reach;
 mod resolve;
 mod server;
 mod token;
+
+pub use plan::plan;
 
 /// So long a run waits for what it cut short to be recorded.
 const SETTLING: Duration = Duration::from_millis(50);
@@ -70,12 +73,7 @@ struct Run {
 impl Run {
     /// The host and port of a subject.
     fn host(&self, subject: &str) -> Option<(String, u16)> {
-        match subject {
-            LOGIN => Some((self.target.cloud.login_host.clone(), 443)),
-            GRAPH => Some((self.target.cloud.graph_host.clone(), 443)),
-            SERVER => self.target.server.as_ref().map(|server| (server.host.clone(), server.port)),
-            other => own_host(other).ok().map(|(host, port)| (host.to_owned(), port)),
-        }
+        self.target.host(subject)
     }
 
     /// The trusted roots, read once and beside the first packets.
@@ -111,9 +109,7 @@ pub async fn look(
 ) -> Stamp {
     let started = time::OffsetDateTime::now_utc();
     let deadline = target.deadline;
-    if target.nameservers.is_none() {
-        (target.system_nameservers, target.resolver_notes) = crate::net::host::nameservers();
-    }
+    find_nameservers(&mut target);
     let jobs = jobs(&target, asked);
     for secret in target.secrets() {
         recorder.protect(secret);
@@ -180,6 +176,13 @@ pub async fn look(
     };
     let _ = tokio::time::timeout(SETTLING, settled).await;
     stamp(started, recorder)
+}
+
+/// The system's nameservers, as they are now.
+fn find_nameservers(target: &mut Target) {
+    if target.nameservers.is_none() {
+        (target.system_nameservers, target.resolver_notes) = crate::net::host::nameservers();
+    }
 }
 
 async fn one(run: Arc<Run>, verb: Verb, subject: String) {

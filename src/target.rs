@@ -2,6 +2,7 @@
 
 pub(crate) mod assertion;
 pub mod connect_to;
+pub mod destination;
 pub mod environment;
 pub mod proxy;
 
@@ -14,6 +15,7 @@ use crate::cloud::Cloud;
 use crate::rules::{check_host, clip};
 use crate::secret::Secret;
 use crate::terms::Topology;
+use crate::verb::{GRAPH, LOGIN, SERVER, own_host};
 use connect_to::ConnectTo;
 use proxy::Proxies;
 
@@ -55,6 +57,16 @@ impl Target {
     /// The nameservers to ask: those given, else the system's.
     pub fn asked_nameservers(&self) -> Vec<SocketAddr> {
         self.nameservers.clone().unwrap_or_else(|| self.system_nameservers.clone())
+    }
+
+    /// The host and port of a subject, when it has one.
+    pub fn host(&self, subject: &str) -> Option<(String, u16)> {
+        match subject {
+            LOGIN => Some((self.cloud.login_host.clone(), 443)),
+            GRAPH => Some((self.cloud.graph_host.clone(), 443)),
+            SERVER => self.server.as_ref().map(|server| (server.host.clone(), server.port)),
+            other => own_host(other).ok().map(|(host, port)| (host.to_owned(), port)),
+        }
     }
 
     /// What must never be shown.

@@ -77,15 +77,23 @@ impl Outputs {
     /// Writes the report everywhere.
     ///
     /// # Errors
+    /// As [`Outputs::write`].
+    pub fn report(self, report: &Report) -> Result<(), String> {
+        self.write(|detail, width| page::text(report, detail, width), || page::json(report))
+    }
+
+    /// Writes a page everywhere, as text of some detail and width or as JSON.
+    ///
+    /// # Errors
     /// The file that could not be written, with the reason. A reader that went away is no error.
-    pub fn write(self, report: &Report) -> Result<(), String> {
+    pub fn write(self, text: impl Fn(Detail, usize) -> String, json: impl Fn() -> String) -> Result<(), String> {
         let mut first = Ok(());
         for (format, file) in self.formats {
             let written = match file {
                 Some((path, mut file)) => {
                     let text = match format {
-                        Format::Text => plain(&page::text(report, self.detail, 100)),
-                        Format::Json => page::json(report),
+                        Format::Text => plain(&text(self.detail, 100)),
+                        Format::Json => json(),
                     };
                     file.write_all(text.as_bytes())
                         .and_then(|()| file.sync_all())
@@ -94,9 +102,9 @@ impl Outputs {
                 None => {
                     let mut stdout = anstream::stdout();
                     let text = match format {
-                        Format::Text if speaks_utf8() => page::text(report, self.detail, width()),
-                        Format::Text => page::plain_typography(&page::text(report, self.detail, width())),
-                        Format::Json => page::json(report),
+                        Format::Text if speaks_utf8() => text(self.detail, width()),
+                        Format::Text => page::plain_typography(&text(self.detail, width())),
+                        Format::Json => json(),
                     };
                     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
                         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

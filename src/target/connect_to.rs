@@ -108,6 +108,22 @@ pub(crate) fn fixed(rules: &[ConnectTo], host: &str, port: u16) -> Option<Socket
     None
 }
 
+/// Every place to which a rule may lead for a host, whatever the host resolves to: `ADDR:PORT`, or `:PORT` where only the port changes.
+pub(crate) fn possible(rules: &[ConnectTo], host: &str, port: u16) -> Vec<String> {
+    let mut places = Vec::new();
+    for rule in rules.iter().filter(|rule| rule.matches_port(port)) {
+        if !rule.matches_host(host) && !rule.is_of_address() {
+            continue;
+        }
+        let to = rule.to_port.unwrap_or(port);
+        places.push(rule.address.map_or(format!(":{to}"), |address| SocketAddr::new(address, to).to_string()));
+        if rule.matches_host(host) {
+            break;
+        }
+    }
+    places
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +141,8 @@ mod tests {
         assert_eq!(dial("login.example", "20.1.1.1:443"), "127.0.0.1:8443");
         assert_eq!(dial("other.example", "20.1.1.1:443"), "127.0.0.2:1");
         assert_eq!(dial("other.example", "20.1.1.1:80"), "[::1]:9");
+        assert_eq!(possible(&rules, "login.example", 443), ["127.0.0.1:8443"]);
+        assert_eq!(possible(&rules, "other.example", 443), ["127.0.0.2:1", "[::1]:9"]);
     }
 
     #[test]

@@ -1,0 +1,158 @@
+//! Every destination that a run may contact, and for what: read off the same jobs that the run is made of.
+
+use super::jobs;
+use crate::target::connect_to::possible;
+use crate::target::destination::Destination;
+use crate::target::{Proof, Source, Target};
+use crate::verb::{SERVER, Verb, own_host};
+
+/// What a run with this target may contact, in the order in which it begins; no packet is sent.
+pub fn plan(mut target: Target, asked: &[(Verb, String)]) -> Vec<Destination> {
+    super::find_nameservers(&mut target);
+    let jobs = jobs(&target, asked);
+    let mut plan = names(&target, &jobs);
+    plan.push(Destination::new("http", authority(&target.metadata), "whether this is an Azure VM, and which"));
+    if jobs.iter().any(|(verb, _)| *verb == Verb::Token) {
+        plan.extend(token(&target));
+    }
+    for (verb, subject) in &jobs {
+        match verb {
+            Verb::Reach => plan.extend(https(&target, subject)),
+            Verb::Server => plan.extend(server(&target, &jobs)),
+            _ => {}
+        }
+    }
+    merged(plan)
+}
+
+/// Who is met twice is named once, for both.
+fn merged(all: Vec<Destination>) -> Vec<Destination> {
+    let mut plan: Vec<Destination> = Vec::new();
+    for one in all {
+        let same = plan.iter_mut().find(|known| known.meets(&one));
+        match same {
+            Some(known) => known.purpose = format!("{}; {}", known.purpose, one.purpose),
+            None => plan.push(one),
+        }
+    }
+    plan
+}
+
+fn names(target: &Target, jobs: &[(Verb, String)]) -> Vec<Destination> {
+    let resolved = jobs.iter().filter(|(verb, _)| *verb == Verb::Resolve);
+    let names: Vec<String> = resolved
+        .filter_map(|(_, subject)| target.host(subject).map(|(host, _)| host))
+        .filter(|host| host.parse::<std::net::IpAddr>().is_err())
+        .collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let purpose = format!("the addresses of {}", names.join(", "));
+    let mut plan: Vec<Destination> = Vec::new();
+    for nameserver in target.asked_nameservers() {
+        plan.push(Destination::new("dns", nameserver.to_string(), purpose.clone()));
+    }
+    if target.nameservers.is_none() {
+        plan.push(Destination::new("command", "getaddrinfo", format!("{purpose}, as the system resolves them")));
+        let azure = super::resolve::AZURE_RESOLVER;
+        if !target.asked_nameservers().contains(&azure) {
+            let witness =
+                Destination::new("dns", azure.to_string(), format!("{purpose}, as Azure's own resolver sees them"));
+            plan.push(Destination { only: Some("in Azure"), ..witness });
+        }
+    }
+    plan
+}
+
+fn https(target: &Target, subject: &str) -> Vec<Destination> {
+    let Some((host, port)) = target.host(subject) else { return Vec::new() };
+    let route = target.proxies.route(&host);
+    let purpose = match own_host(subject) {
+        Ok(_) => "whether it answers over verified TLS",
+        Err(_) => "whether it answers as itself over verified TLS; no token is sent",
+    };
+    let mut plan = Vec::new();
+    if let Some(proxy) = route.proxy {
+        plan.push(Destination::new(
+            "connect",
+            format!("{}:{}", proxy.host, proxy.port),
+            format!("the way to {host}:{port}"),
+        ));
+    }
+    plan.push(Destination {
+        dialled: possible(&target.connect_to, &host, port),
+        through: route.proxy.map(crate::target::proxy::Proxy::shown),
+        ..Destination::new("https", format!("{host}:{port}"), purpose)
+    });
+    plan
+}
+
+fn token(target: &Target) -> Vec<Destination> {
+    let metadata = || Destination::new("http", authority(&target.metadata), "a token of the managed identity");
+    let cli = || {
+        Destination::new(
+            "command",
+            "az account get-access-token",
+            "a token of its account; the Azure CLI contacts Entra by itself",
+        )
+    };
+    match &target.source {
+        Source::Given(_) | Source::None => Vec::new(),
+        Source::Application { proof, .. } => {
+            let host = &target.cloud.login_host;
+            let proof = match proof {
+                Proof::Secret(_) => "its secret",
+                Proof::Certificate(_) => "an assertion signed by its certificate",
+                Proof::Federated(_) => "a federated assertion",
+            };
+            vec![Destination {
+                dialled: possible(&target.connect_to, host, 443),
+                through: target.proxies.route(host).proxy.map(crate::target::proxy::Proxy::shown),
+                ..Destination::new("https", format!("{host}:443"), format!("a token of the application, for {proof}"))
+            }]
+        }
+        Source::ManagedIdentity => vec![metadata()],
+        Source::AppService { endpoint, .. } => {
+            vec![Destination::new("http", authority(endpoint), "a token of the platform's managed identity")]
+        }
+        Source::AzureCli => vec![cli()],
+        Source::Whatever => vec![
+            Destination { only: Some("in Azure, or where there is no Azure CLI"), ..metadata() },
+            Destination { only: Some("outside Azure, where the Azure CLI is installed"), ..cli() },
+        ],
+    }
+}
+
+fn server(target: &Target, jobs: &[(Verb, String)]) -> Vec<Destination> {
+    let Some((host, port)) = target.host(SERVER) else { return Vec::new() };
+    let purpose = match &target.user {
+        Some(user) if jobs.iter().any(|(verb, _)| *verb == Verb::Login) => {
+            format!("verified TLS at every address, then one sign-in as {user}")
+        }
+        _ => "verified TLS at every address; no sign-in".to_owned(),
+    };
+    vec![Destination {
+        dialled: possible(&target.connect_to, &host, port),
+        ..Destination::new("postgresql", format!("{host}:{port}"), purpose)
+    }]
+}
+
+/// `HOST:PORT` of a URL without a user.
+fn authority(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if has_port { authority.to_owned() } else { format!("{authority}:80") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::authority;
+
+    #[test]
+    fn a_url_is_planned_by_its_host_and_port() {
+        assert_eq!(authority("http://169.254.169.254"), "169.254.169.254:80");
+        assert_eq!(authority("http://127.0.0.1:41564/msi/token?x"), "127.0.0.1:41564");
+        assert_eq!(authority("http://[fd00::1]/x"), "[fd00::1]:80");
+    }
+}
