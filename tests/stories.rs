@@ -1,4 +1,4 @@
-//! Tells stories, several at once, and fails with everything that did not come true.
+//! Tells stories, several at once, judges each report again, and fails with everything that did not come true.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +38,11 @@ pub fn tell(stories: &[Story], seed: u64, at_once: usize, play: impl Fn(&Story) 
         for _ in 0..at_once {
             scope.spawn(|| {
                 while let Some(story) = stories.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let told = match play(story) {
+                    let played = play(story).and_then(|mut run| {
+                        run.mismatches.extend(lab::replay::differences(program(), &run)?);
+                        Ok(run)
+                    });
+                    let told = match played {
                         Ok(run) if run.mismatches.is_empty() => continue,
                         Ok(run) => format!("{}\n    - {}", story.name, run.mismatches.join("\n    - ")),
                         Err(error) => format!("{}\n    - {error}", story.name),

@@ -13,6 +13,7 @@ use crate::judge;
 use crate::scenario::{Expect, Scenario, patience};
 use crate::secrets;
 use crate::story::Story;
+use crate::waits;
 use crate::world::World;
 
 /// A run may print and end for so long after its deadline.
@@ -69,6 +70,11 @@ pub fn in_world(program: &Path, world: &World, scenario: &Scenario, more: &[&str
             took.as_secs_f64(),
             scenario.world.deadline
         ));
+    }
+    // Independent things are waited for at once: a fault costs the time limit of what failed, and no more.
+    let waits = report.as_ref().map(waits::in_a_row).unwrap_or_default();
+    if waits.len() > 1 {
+        mismatches.push(format!("it waited in vain for one thing after the other: {}", waits.join(", then ")));
     }
     mismatches.extend(secrets::leaks(
         world.secrets(),
