@@ -17,10 +17,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
-use crate::evidence::Recorder;
+use crate::evidence::{Detail, HostsEntry, MetadataReply, Recorder, TokenRequest};
+use crate::failure::Outcome;
+use crate::net::form::Answer;
 use crate::net::postgres::{Login, Step, request_ssl};
 use crate::net::tls::{Trust, handshake};
-use crate::net::{dns as nameserver, http, proxy};
+use crate::net::{dns as nameserver, http, proxy, resolver_files};
+use crate::probe::{application, metadata};
 use crate::secret::Secret;
 use crate::target::proxy::Proxy;
 
@@ -91,6 +94,46 @@ pub fn http_reply(bytes: &[u8]) {
             let _ = (reply.kept_headers(), reply.date());
         }
     });
+}
+
+/// A token endpoint's body: Entra's own, with a status.
+pub fn token_reply(status: u16, body: &[u8]) -> bool {
+    let recorder = Recorder::new();
+    let mut detail = TokenRequest::default();
+    let answer = Answer { status, body: body.to_vec() };
+    let token = application::read(&recorder, &mut detail, &answer);
+    keep(&recorder, Detail::TokenRequest(Box::new(detail)), token.is_ok())
+}
+
+/// The metadata service's body, with a status: a token's, or the instance document.
+pub fn metadata_reply(status: u16, body: &[u8]) -> bool {
+    let recorder = Recorder::new();
+    let mut detail = MetadataReply::default();
+    let answer = http::Reply { status, headers: hyper::HeaderMap::new(), body: body.to_vec() };
+    let token = metadata::read(&recorder, &mut detail, &answer);
+    detail.instance = serde_json::from_slice(body).ok().as_ref().and_then(metadata::document);
+    keep(&recorder, Detail::Metadata(detail), token.is_ok())
+}
+
+/// Records what was read; whether a token was found.
+fn keep(recorder: &Recorder, detail: Detail, found: bool) -> bool {
+    recorder.note(SUBJECT, Outcome::Ok, detail);
+    assert!(recorder.observations().len() == 1, "what was read cannot be kept");
+    found
+}
+
+/// resolv.conf. Never more than glibc asks.
+pub fn resolv_conf(text: &str) {
+    let (nameservers, notes) = resolver_files::resolv_conf(Some(text), |name| u32::try_from(name.len()).ok());
+    assert!(nameservers.len() <= 3 && notes.len() <= 3, "{} nameservers, {} notes", nameservers.len(), notes.len());
+    let _ = resolver_files::fatal_domain(text);
+}
+
+/// The hosts file, and names that are looked for in it.
+pub fn hosts(text: &str, names: &[String]) {
+    let found = resolver_files::hosts(text, names);
+    let asked = |entry: &HostsEntry| names.iter().any(|name| name.eq_ignore_ascii_case(&entry.name));
+    assert!(found.len() <= 64 && found.iter().all(asked), "{} entries", found.len());
 }
 
 /// A peer that shows this chain, and the client that trusts its root.

@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
+pub(crate) mod resolver_files;
 pub(crate) mod tls;
 
 use std::net::{IpAddr, SocketAddr};

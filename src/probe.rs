@@ -14,12 +14,13 @@ use crate::net::tls::Trust;
 use crate::target::{Source, Target};
 use crate::verb::{GRAPH, LOGIN, SERVER, TOKEN, Verb, own_host};
 
-mod application;
+pub(crate) mod application;
 mod azure_cli;
 mod compare;
+mod grant;
 mod login;
 mod machine;
-mod metadata;
+pub(crate) mod metadata;
 mod plan;
 mod reach;
 mod resolve;

@@ -20,7 +20,7 @@ fn may_know() -> BTreeMap<&'static str, Vec<&'static str>> {
     table.insert("report", with(&["evidence", "fact", "catalogue", "diagnosis"]));
     table.insert("page", with(&["evidence", "fact", "catalogue", "diagnosis", "report"]));
     // Doors of the fuzz targets lead to whoever parses peers' bytes.
-    table.insert("fuzzing", with(&["evidence", "net"]));
+    table.insert("fuzzing", with(&["evidence", "net", "probe"]));
     table.insert("cli", with(&["evidence", "catalogue", "report", "page"]));
     table
 }

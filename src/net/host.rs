@@ -1,11 +1,13 @@
-//! This machine: getaddrinfo as applications call it, resolv.conf, the hosts file. The one module with `unsafe`.
+//! This machine: getaddrinfo as applications call it, its files, its processes. The one module with `unsafe`.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
+use super::resolver_files;
 use crate::evidence::{Detail, HostsEntry, Recorder, SystemLookup};
 use crate::failure::Outcome;
 
@@ -36,7 +38,7 @@ type Looked = Result<(Vec<IpAddr>, Option<String>), (String, String)>;
 
 fn lookup(name: &str) -> Looked {
     let Ok(node) = CString::new(name) else { return Err(("EAI_NONAME".to_owned(), "the name holds a NUL".to_owned())) };
-    if let Some(length) = read_file("/etc/resolv.conf").as_deref().and_then(fatal_domain) {
+    if let Some(length) = read_file("/etc/resolv.conf").as_deref().and_then(resolver_files::fatal_domain) {
         let text = format!(
             "not asked: /etc/resolv.conf has a search domain of {length} bytes, on which glibc aborts every program that resolves a name"
         );
@@ -88,16 +90,6 @@ fn lookup(name: &str) -> Looked {
     Ok((addresses, canonical))
 }
 
-/// The length of a `search` or `domain` entry that is longer than any name. glibc fails an assertion of its own on it
-/// (`resolv_conf_matches`), which would end this program without a report.
-fn fatal_domain(resolv_conf: &str) -> Option<usize> {
-    let lists = resolv_conf.lines().map(str::split_ascii_whitespace).filter_map(|mut words| {
-        let keyword = words.next()?;
-        (keyword == "search" || keyword == "domain").then_some(words)
-    });
-    lists.flatten().map(str::len).find(|length| *length > 255)
-}
-
 fn eai(code: i32) -> String {
     let name = match code {
         libc::EAI_NONAME => "EAI_NONAME",
@@ -114,7 +106,8 @@ fn eai(code: i32) -> String {
 
 /// A local file, without hanging on a FIFO's writer and never more than a limit.
 pub(crate) fn read_file(path: &str) -> Option<String> {
-    let file = std::fs::File::open(path).ok()?;
+    // Opening a FIFO would wait for its writer.
+    let file = std::fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
     if !file.metadata().ok()?.is_file() {
         return None;
     }
@@ -123,46 +116,16 @@ pub(crate) fn read_file(path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// glibc reads three nameserver lines and asks 127.0.0.1 when there is none.
+/// The nameservers that applications ask, and what is odd about them.
 pub(crate) fn nameservers() -> (Vec<SocketAddr>, Vec<String>) {
-    let mut notes = Vec::new();
-    let Some(text) = read_file("/etc/resolv.conf") else {
-        notes.push("/etc/resolv.conf cannot be read: applications ask 127.0.0.1".to_owned());
-        return (Vec::new(), notes);
-    };
-    let Ok(config) = resolv_conf::Config::parse(&text) else {
-        notes.push("/etc/resolv.conf cannot be parsed".to_owned());
-        return (Vec::new(), notes);
-    };
-    let mut all: Vec<SocketAddr> = Vec::new();
-    for nameserver in &config.nameservers {
-        let address = SocketAddr::new(IpAddr::from(nameserver), 53);
-        if !all.contains(&address) {
-            all.push(address);
-        }
-    }
-    if all.len() > 3 {
-        notes.push(format!("/etc/resolv.conf names {} nameservers: glibc asks the first three only", all.len()));
-        all.truncate(3);
-    }
-    if all.is_empty() {
-        notes.push("/etc/resolv.conf names no nameserver: applications ask 127.0.0.1".to_owned());
-    }
-    (all, notes)
+    let index = |name: &str| read_file(&format!("/sys/class/net/{name}/ifindex"))?.trim().parse().ok();
+    let interface = |name: &str| if name.contains(['/', '\0']) { None } else { index(name) };
+    resolver_files::resolv_conf(read_file("/etc/resolv.conf").as_deref(), interface)
 }
 
 /// What the hosts file says of these names.
 pub(crate) fn hosts_entries(names: &[String]) -> Vec<HostsEntry> {
-    let Some(text) = read_file("/etc/hosts") else { return Vec::new() };
-    let mut entries = Vec::new();
-    for line in text.lines() {
-        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-        let Some(address) = words.next().and_then(|word| word.parse().ok()) else { continue };
-        for word in words.filter(|word| names.iter().any(|name| name.eq_ignore_ascii_case(word))) {
-            entries.push(HostsEntry { name: word.to_ascii_lowercase(), address });
-        }
-    }
-    entries
+    resolver_files::hosts(&read_file("/etc/hosts").unwrap_or_default(), names)
 }
 
 /// No core file and no debugger of the same user may take a token from this process's memory.

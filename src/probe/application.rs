@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::{Run, reach};
-use crate::evidence::{Detail, TokenRequest};
+use super::{Run, grant, reach};
+use crate::evidence::{Detail, Recorder, TokenRequest};
 use crate::failure::Outcome;
 use crate::net::form::{self, Answer};
 use crate::net::{Failed, api::encoded, quote};
@@ -15,6 +15,8 @@ use crate::target::Proof;
 use crate::target::assertion::signed;
 use crate::verb::{LOGIN, TOKEN};
 
+/// Entra names one or two.
+const CODES: usize = 8;
 const ASSERTION: &str = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
 
 pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proof) -> Option<Secret> {
@@ -35,8 +37,10 @@ pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proo
     let Detail::TokenRequest(detail) = &mut pending.detail else { return None };
     match answer {
         Ok(reply) => {
-            let token = read(run, detail, &reply);
-            let failed = token.is_none().then(|| format!("HTTP {}", reply.status));
+            let (token, failed) = match read(&run.recorder, detail, &reply) {
+                Ok(token) => (Some(token), None),
+                Err(failed) => (None, Some(failed)),
+            };
             pending.end(if token.is_some() { Outcome::Ok } else { Outcome::Rejected }, failed);
             token
         }
@@ -83,15 +87,22 @@ async fn post(run: &Run, host: &str, endpoint: &str, form: &Secret) -> Result<An
     form::post(endpoint, (host, &dialled), route.proxy, &trust, (form, run.patience())).await
 }
 
-fn read(run: &Run, detail: &mut TokenRequest, reply: &Answer) -> Option<Secret> {
+/// Fills in what was answered; the token, or in one phrase why there is none.
+pub(crate) fn read(recorder: &Recorder, detail: &mut TokenRequest, reply: &Answer) -> Result<Secret, String> {
     detail.status = Some(reply.status);
     let body = reply.json();
     let text = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str());
-    if let Some(token) = text("access_token").filter(|_| reply.status == 200) {
-        let token = Secret::new(token.to_owned());
-        run.recorder.protect(&token);
-        detail.token_received = true;
-        return Some(token);
+    let quoted = quote(&reply.body);
+    grant::protect(recorder, body.as_ref(), &quoted);
+    let mut failed = format!("HTTP {}", reply.status);
+    if reply.status == 200 {
+        match grant::token(body.as_ref()) {
+            Ok(token) => {
+                detail.token_received = true;
+                return Ok(token);
+            }
+            Err(why) => failed = why,
+        }
     }
     let kept = |name: &str| text(name).map(|text| quote(text.as_bytes()));
     detail.error = kept("error");
@@ -99,23 +110,26 @@ fn read(run: &Run, detail: &mut TokenRequest, reply: &Answer) -> Option<Secret> 
     detail.trace_id = kept("trace_id");
     detail.correlation_id = kept("correlation_id");
     let numbers = body.as_ref().and_then(|body| body.get("error_codes")?.as_array().cloned()).unwrap_or_default();
-    detail.codes = numbers.iter().filter_map(Value::as_i64).take(8).map(|code| code.to_string()).collect();
+    detail.codes = numbers.iter().filter_map(Value::as_i64).take(CODES).map(|code| code.to_string()).collect();
     if detail.codes.is_empty() {
         detail.codes = codes(detail.description.as_deref().unwrap_or_default());
     }
     if body.is_none() && reply.status != 200 {
-        detail.quote = Some(quote(&reply.body)).filter(|quote| !quote.is_empty());
+        detail.quote = Some(quoted).filter(|quote| !quote.is_empty());
     }
-    None
+    Err(failed)
 }
 
 /// The AADSTS numbers that a text names.
 pub(super) fn codes(text: &str) -> Vec<String> {
-    let mut codes = Vec::new();
+    let mut codes: Vec<String> = Vec::new();
     for rest in text.split("AADSTS").skip(1) {
         let digits: String = rest.chars().take_while(char::is_ascii_digit).take(9).collect();
         if !digits.is_empty() && !codes.contains(&digits) {
             codes.push(digits);
+        }
+        if codes.len() == CODES {
+            break;
         }
     }
     codes

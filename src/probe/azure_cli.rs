@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
-use super::{Run, application};
+use super::{Run, application, grant};
 use crate::evidence::{Detail, TokenRequest};
 use crate::failure::Outcome;
 use crate::net::quote;
@@ -67,14 +67,10 @@ pub(super) async fn token(run: &Run) -> Option<Secret> {
             None => (Outcome::Garbage, Some("az printed no token".to_owned()), None),
         },
         Ok(Ok((false, _, text))) => {
-            // Whatever has the form of a token is none of the report's business.
-            for word in text.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-_.".contains(letter))) {
-                if word.starts_with("eyJ") {
-                    run.recorder.protect(&Secret::new(word.to_owned()));
-                }
-            }
+            let said = quote(text.trim().as_bytes());
+            grant::protect(&run.recorder, None, &said);
             detail.codes = application::codes(&text);
-            detail.description = Some(quote(text.trim().as_bytes()));
+            detail.description = Some(said);
             (Outcome::Rejected, Some("az failed".to_owned()), None)
         }
     };

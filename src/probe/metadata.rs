@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Run;
-use crate::evidence::{Detail, Instance, MetadataReply};
+use super::{Run, grant};
+use crate::evidence::{Detail, Instance, MetadataReply, Recorder};
 use crate::failure::Outcome;
 use crate::net::{api, http, quote};
 use crate::secret::Secret;
@@ -84,22 +84,30 @@ pub(super) async fn token(run: &Run) -> Option<Secret> {
             return None;
         }
     };
-    let body = fill(reply, &answer);
-    let token = body.as_ref().and_then(|body| body.get("access_token")?.as_str()).filter(|_| answer.status == 200);
-    let token = token.map(|token| Secret::new(token.to_owned()));
-    if let Some(token) = &token {
-        run.recorder.protect(token);
-        reply.token_received = true;
-        // Nothing of a body that holds a token is kept.
-        reply.quote = None;
-        reply.error = None;
-        reply.description = None;
-        pending.end(Outcome::Ok, None);
-        return Some(Secret::new(token.expose().to_owned()));
+    match read(&run.recorder, reply, &answer) {
+        Ok(token) => {
+            pending.end(Outcome::Ok, None);
+            Some(token)
+        }
+        Err(failed) => {
+            pending.end(Outcome::Rejected, Some(failed));
+            None
+        }
     }
-    let status = answer.status;
-    pending.end(Outcome::Rejected, Some(format!("HTTP {status}")));
-    None
+}
+
+/// Fills in what was answered; the token, or in one phrase why there is none.
+pub(crate) fn read(recorder: &Recorder, reply: &mut MetadataReply, answer: &http::Reply) -> Result<Secret, String> {
+    let body = fill(reply, answer);
+    grant::protect(recorder, body.as_ref(), reply.quote.as_deref().unwrap_or_default());
+    if answer.status != 200 {
+        return Err(format!("HTTP {}", answer.status));
+    }
+    let token = grant::token(body.as_ref())?;
+    reply.token_received = true;
+    reply.error = None;
+    reply.description = None;
+    Ok(token)
 }
 
 fn fill(reply: &mut MetadataReply, answer: &http::Reply) -> Option<Value> {
@@ -111,14 +119,15 @@ fn fill(reply: &mut MetadataReply, answer: &http::Reply) -> Option<Value> {
     let text = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str()).map(|text| quote(text.as_bytes()));
     reply.error = text("error");
     reply.description = text("error_description").or_else(|| text("message"));
-    // A body with a token in it is not kept, whatever its status says.
+    // Nothing of a body that gives a token is kept.
     if answer.status != 200 {
         reply.quote = Some(quote(&answer.body)).filter(|quote| !quote.is_empty());
     }
     body
 }
 
-fn document(body: &Value) -> Option<Instance> {
+/// What the instance document says of this machine.
+pub(crate) fn document(body: &Value) -> Option<Instance> {
     let compute = body.get("compute")?;
     let text = |value: &Value, pointer: &str| {
         value

@@ -8,6 +8,7 @@ use entra_preflight::catalogue::Catalogue;
 use entra_preflight::cli::{self, Cli};
 use entra_preflight::evidence::Recorder;
 use entra_preflight::failure::Outcome;
+use entra_preflight::fuzzing;
 use entra_preflight::page::{self, Detail};
 use entra_preflight::report::{self, Report};
 use entra_preflight::secret::{Redactor, Secret};
@@ -175,20 +176,38 @@ fn catalogue() {
     });
 }
 
-/// The parser that reads /etc/resolv.conf.
 #[test]
 fn resolv_conf() {
     let seeds = [
         "# generated\nnameserver 10.0.0.4\nnameserver 168.63.129.16\nsearch corp.example b.example\noptions ndots:5 timeout:2 attempts:1\n",
         "nameserver fe80::1%eth0\ndomain x\nsortlist 130.155.160.0/255.255.240.0 130.155.0.0\noptions rotate edns0\n",
     ];
-    let words: [&[u8]; 8] =
-        [b"nameserver ", b"search ", b"options ", b"ndots:", b"%", b"99999999999", b"\0", b"sortlist 1.2.3.4/"];
+    let words: [&[u8]; 9] = [
+        b"nameserver ",
+        b"nameserver\t",
+        b"search ",
+        b"options ",
+        b"ndots:",
+        b"%",
+        b"99999999999",
+        b"\0",
+        b"sortlist 1.2.3.4/",
+    ];
     fuzz("resolv-conf", seeds.map(|text| text.as_bytes().to_vec()).to_vec(), &words, |input| {
-        let text = String::from_utf8_lossy(input);
-        if let Ok(config) = resolv_conf::Config::parse(text.as_ref()) {
-            let _ = (config.nameservers.len(), config.get_last_search_or_domain().count());
-        }
+        fuzzing::resolv_conf(&String::from_utf8_lossy(input));
+    });
+}
+
+#[test]
+fn hosts() {
+    let names = ["login.microsoftonline.com".to_owned(), "orders.postgres.database.azure.com".to_owned()];
+    let seeds = [
+        "127.0.0.1 localhost\n::1 ip6-localhost ip6-loopback\n10.0.0.4\tlogin.microsoftonline.com # a comment\n",
+        "fe80::1%eth0 orders.postgres.database.azure.com LOGIN.microsoftonline.com\n256.1.1.1 login.microsoftonline.com\n",
+    ];
+    let words: [&[u8]; 7] = [b"login.microsoftonline.com", b"10.0.0.4 ", b"::", b"#", b"\n", b"\xff", b"\xe2\x80\xae"];
+    fuzz("hosts", seeds.map(|text| text.as_bytes().to_vec()).to_vec(), &words, |input| {
+        fuzzing::hosts(&String::from_utf8_lossy(input), &names);
     });
 }
 

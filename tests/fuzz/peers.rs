@@ -82,6 +82,52 @@ fn http_reply() {
     fuzz("http-reply", seeds, &HTTP, fuzzing::http_reply);
 }
 
+const JSON: [&[u8]; 14] = [
+    b"\"access_token\":\"",
+    b"\"token_type\":\"",
+    b"Bearer",
+    b"\"error_codes\":[",
+    b"AADSTS",
+    b"eyJ",
+    b"\\u0000",
+    b"\\ud800",
+    b"[[[[[[[[",
+    b"{\"compute\":",
+    b"null",
+    b"1e400",
+    b"\x1b[2J",
+    b"\xe2\x80\xae",
+];
+
+/// A status, chosen by the first byte of an input, and a body.
+fn answered(input: &[u8], read: fn(u16, &[u8]) -> bool) {
+    let Some((mark, body)) = input.split_first() else { return };
+    let status = [200, 400, 401, 404, 429, 500][usize::from(*mark) % 6];
+    let found = read(status, body);
+    assert!(status == 200 || !found, "a token of HTTP {status}");
+}
+
+#[test]
+fn token_reply() {
+    let seeds = bytes(&[
+        "\0{\"token_type\":\"Bearer\",\"expires_in\":3599,\"ext_expires_in\":3599,\"access_token\":\"eyJ0eXAi.eyJhdWQi.c2ln\"}",
+        "\u{1}{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Invalid client secret provided. Trace ID: a Correlation ID: b\",\"error_codes\":[7000215],\"timestamp\":\"2026-11-24 10:00:00Z\",\"trace_id\":\"a\",\"correlation_id\":\"b\"}",
+        "\u{4}<html><title>Access denied</title></html>",
+    ]);
+    fuzz("token-reply", seeds, &JSON, |input| answered(input, fuzzing::token_reply));
+}
+
+#[test]
+fn metadata_reply() {
+    let seeds = bytes(&[
+        "\0{\"access_token\":\"eyJ0eXAi.eyJhdWQi.c2ln\",\"client_id\":\"8d0c8b0e-0000-4000-8000-000000000002\",\"expires_on\":\"1795000000\",\"resource\":\"https://ossrdbms-aad.database.windows.net\",\"token_type\":\"Bearer\"}",
+        "\u{1}{\"error\":\"invalid_request\",\"error_description\":\"Identity not found\"}",
+        "\0{\"compute\":{\"azEnvironment\":\"AzurePublicCloud\",\"name\":\"vm-1\",\"resourceGroupName\":\"rg\",\"subscriptionId\":\"8d0c8b0e-0000-4000-8000-000000000003\"},\"network\":{\"interface\":[{\"ipv4\":{\"ipAddress\":[{\"privateIpAddress\":\"10.0.0.4\"}],\"subnet\":[{\"address\":\"10.0.0.0\",\"prefix\":\"24\"}]}}]}}",
+        "\u{3}{\"statusCode\":500,\"message\":\"An unexpected error occurred\",\"correlationId\":\"b\"}",
+    ]);
+    fuzz("metadata-reply", seeds, &JSON, |input| answered(input, fuzzing::metadata_reply));
+}
+
 fn pg(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap_or_default();
     [&[kind][..], &length.to_be_bytes(), body].concat()
