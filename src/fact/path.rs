@@ -214,8 +214,11 @@ fn observed(row: &Row, word: &str) -> String {
         ),
         ("partly", ..) => tcp(),
         (_, Some(reply), _) if reply != "expected" => {
-            let status = row.value("status").map(|status| format!("HTTP {status}: ")).unwrap_or_default();
-            format!("{status}{}{}{through}", reply.replace('-', " "), error())
+            let reply = reply.replace('-', " ");
+            match row.value("status") {
+                Some(status) => format!("HTTP {status}: {reply}{through}"),
+                None => format!("{reply}{}{through}", error()),
+            }
         }
         (_, _, Some("verified")) => format!("TLS verified{through}, then nothing"),
         (_, _, Some(handshake)) => format!("TLS handshake{through}: {}{}", handshake.replace('-', " "), error()),

@@ -183,8 +183,12 @@ impl Page {
             self.line(&format!("  {}{}", shown.style(style(status)).to_string_padded(3, shown), line.bold()));
         }
         let change: Vec<&str> = diagnosis.controls.iter().map(|control| control.says()).collect();
-        let mut owners: Vec<&str> = diagnosis.remedies.iter().map(|remedy| remedy.owner.as_str()).collect();
-        owners.dedup();
+        let mut owners: Vec<&str> = Vec::new();
+        for remedy in &diagnosis.remedies {
+            if !owners.contains(&remedy.owner.as_str()) {
+                owners.push(&remedy.owner);
+            }
+        }
         let sure = match diagnosis.certainty {
             Certainty::Certain => "certain",
             Certainty::Narrowed => "one of these; they cannot be told apart from here",
