@@ -74,7 +74,7 @@ pub enum Command {
     },
 }
 
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 pub struct CheckArgs {
     /// The flexible server [port 5432; 6432 is PgBouncer]; without it the server checks are skipped [PGHOST, PGPORT].
     #[arg(long, value_name = "HOST[:PORT]")]
@@ -121,6 +121,9 @@ pub struct CheckArgs {
     /// Patience for the whole run.
     #[arg(long, value_name = "TIME", default_value = "30s", allow_hyphen_values = true, value_parser = crate::target::parse_duration)]
     pub deadline: Option<Duration>,
+    /// Run again until the verdict is pass, for so long [default: one run].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = crate::target::parse_duration)]
+    pub wait: Option<Duration>,
     /// Only these checks and what they stand on; globs, repeatable.
     #[arg(long, value_name = "ID")]
     pub only: Vec<String>,
@@ -136,7 +139,7 @@ pub struct CheckArgs {
     pub common: Common,
 }
 
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 pub struct OutputArgs {
     /// text or json, as FORMAT or FORMAT=FILE; repeat for several [default: text].
     #[arg(long, value_name = "FORMAT[=FILE]")]
@@ -152,7 +155,7 @@ pub struct OutputArgs {
     pub quiet: bool,
 }
 
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 pub struct Common {
     /// A directory shaped like checks/ with more checks and causes, or replacements; repeatable.
     #[arg(long, value_name = "DIR")]

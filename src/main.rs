@@ -1,9 +1,11 @@
 //! Arguments in, exit status out.
 
 use std::io::Write;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use entra_preflight::catalogue::Catalogue;
@@ -19,6 +21,8 @@ const USAGE: u8 = 2;
 const UNKNOWN: u8 = 3;
 /// Two workers, the trusted roots, the live line, and a lookup for each name of a usual run.
 const THREADS: usize = 8;
+/// Between two runs of `--wait`: a change of NSG, route, DNS or role takes seconds to minutes to be seen.
+const PAUSE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     entra_preflight::guard_memory();
@@ -96,18 +100,43 @@ fn check(mut args: CheckArgs) -> Result<u8, String> {
     let catalogue = Catalogue::load(&args.common.checks)?;
     let fail_on = args.fail_on;
     let wanted = std::mem::take(&mut args.output);
-    let target = cli::target(args, &catalogue).map_err(|error| error.to_string())?;
+    let wait = args.wait;
+    let mut target = cli::target(args.clone(), &catalogue).map_err(|error| error.to_string())?;
     // Opened before the first packet, and after everything else was found good: a refused run leaves an older report alone.
     let outputs = Outputs::open(&wanted)?;
     let no_threads = |error| format!("this machine gives no threads to work with: {error}; nothing was probed");
     spare_threads().map_err(no_threads)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(no_threads)?;
-    let recorder = Recorder::new();
     let signalled = Arc::new(AtomicU8::new(0));
-    let live = live::begin(&recorder);
-    let report = runtime.block_on(entra_preflight::check(target, &catalogue, &recorder, signal(signalled.clone())));
-    live.end();
+    let until = wait.map(|wait| Instant::now() + wait);
+    let report = runtime.block_on(async {
+        let mut stop = pin!(signal(signalled.clone()));
+        loop {
+            let recorder = Recorder::new();
+            let live = live::begin(&recorder);
+            let report = entra_preflight::check(target, &catalogue, &recorder, stop.as_mut()).await;
+            live.end();
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let again = report.verdict != Verdict::Pass && left.is_some_and(|left| left > PAUSE);
+            if !again || signalled.load(Ordering::Relaxed) != 0 {
+                return report;
+            }
+            tell_wait(report.verdict, left.unwrap_or_default());
+            tokio::select! {
+                () = stop.as_mut() => return report,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+            // Read anew: a token, a certificate or a nameserver may be what was changed.
+            target = match cli::target(args.clone(), &catalogue) {
+                Ok(target) => target,
+                Err(error) => {
+                    let _ = writeln!(anstream::stderr(), "entra-preflight: {}", page::visible(&error.to_string()));
+                    return report;
+                }
+            };
+        }
+    });
     // getaddrinfo cannot be cancelled; whoever waits for it is left behind.
     runtime.shutdown_background();
     outputs.report(&report)?;
@@ -127,6 +156,11 @@ fn plan(mut args: CheckArgs) -> Result<u8, String> {
     let plan = entra_preflight::plan(target, &catalogue);
     outputs.write(|_, width| page::plan(&plan, width), || page::plan_json(&plan))?;
     Ok(0)
+}
+
+fn tell_wait(verdict: Verdict, left: Duration) {
+    let (verdict, pause, left) = (format!("{verdict:?}").to_lowercase(), PAUSE.as_secs(), left.as_secs());
+    let _ = writeln!(anstream::stderr(), "entra-preflight: {verdict}; once more in {pause} s ({left} s left)");
 }
 
 /// Meets the system's refusal of threads before anything is probed: tokio panics, or waits for ever, where one of its workers cannot start,

@@ -16,3 +16,4 @@ mod replay;
 mod scenarios;
 mod secrecy;
 mod stories;
+mod wait;

@@ -31,6 +31,11 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
     ] {
         *option = option.take().or_else(|| variable(name));
     }
+    if args.wait.is_some() && args.token_file.as_deref() == Some(Path::new("-")) {
+        return Err(Invalid(
+            "--wait reads its inputs anew for every run, and standard input can be read once; name a file with --token-file".to_owned(),
+        ));
+    }
     let server = server(&args)?;
     for (what, value, longest) in [("--user", &args.user, 1024), ("--database", &args.database, 1024)] {
         name(what, value.as_deref(), longest)?;
