@@ -4,7 +4,9 @@
 //! leaves the host's network before it opens its first socket; this module starts that process and brings back what it saw.
 
 mod apart;
+mod hub;
 mod layout;
+mod link;
 mod machine;
 mod namespace;
 mod network;
@@ -134,7 +136,7 @@ pub fn start(scenario: &Scenario, seed: u64) -> io::Result<World> {
     if namespace::name()? == order.outside {
         return Err(io::Error::other("this process did not leave the host's network"));
     }
-    let network = Network::new()?;
+    let network = Network::new(seed)?;
     let services = network.services.clone();
     let there = services.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()

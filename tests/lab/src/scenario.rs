@@ -4,6 +4,7 @@ mod az;
 mod entra;
 mod expect;
 mod host;
+mod link;
 mod metadata;
 mod nameserver;
 mod proxy;
@@ -18,6 +19,7 @@ pub use az::{Az, Printed};
 pub use entra::{Entra, EntraMode};
 pub use expect::{Expect, ExpectedDiagnosis};
 pub use host::{Host, Http, Ipv6, Tcp, Tls};
+pub use link::{Hub, Link, Peer};
 pub use metadata::{Metadata, MetadataMode};
 pub use nameserver::{Answers, Nameserver};
 pub use proxy::{Credentials, Proxy, ProxyMode};
@@ -43,6 +45,8 @@ pub struct Scenario {
     #[serde(default)]
     pub graph: Host,
     pub proxy: Option<Proxy>,
+    pub link: Option<Link>,
+    pub appliance: Option<Hub>,
     #[serde(default)]
     pub metadata: Metadata,
     #[serde(default)]
@@ -92,6 +96,10 @@ impl Scenario {
         if self.carrier != Carrier::Namespaces && self.needs_router() {
             return Err("`unreachable` takes a router: it needs carrier = \"namespaces\"".to_owned());
         }
+        if self.carrier != Carrier::Namespaces && (self.link.is_some() || self.appliance.is_some()) {
+            return Err("[link] and [appliance] lie on the way: they need carrier = \"namespaces\"".to_owned());
+        }
+        self.link.as_ref().map_or(Ok(()), Link::check)?;
         for nameserver in &self.nameserver {
             let overrides = [nameserver.login, nameserver.graph, nameserver.server];
             if nameserver.all != Answers::Closed && overrides.contains(&Some(Answers::Closed)) {

@@ -1,10 +1,12 @@
-//! A child process in user, network and mount namespaces of its own. The one module of the lab with `unsafe`.
+//! A child process in user, network and mount namespaces of its own, and tunnel devices. The one module of the lab with `unsafe`.
 #![allow(unsafe_code)]
 
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use rustix::ioctl::{Setter, ioctl};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::{Signal, getegid, geteuid, set_parent_process_death_signal};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -42,4 +44,26 @@ pub(super) fn leave_network() -> io::Result<()> {
 fn unshare(flags: UnshareFlags) -> io::Result<()> {
     // SAFETY: file descriptors stay shared; nothing that other threads rely on is taken from them.
     unsafe { unshare_unsafe(flags) }.map_err(io::Error::from)
+}
+
+/// What TUNSETIFF takes: a name, IFF_TUN | IFF_NO_PI, and room up to the size of the kernel's `ifreq` (linux/if_tun.h, linux/if.h).
+#[repr(C)]
+struct Request {
+    name: [u8; 16],
+    flags: u16,
+    room: [u8; 22],
+}
+
+/// _IOW('T', 202, int)
+const TUNSETIFF: u32 = 0x4004_54ca;
+
+/// Makes a tunnel device in this thread's network namespace. Whoever reads the file gets what the kernel sends through it.
+pub(super) fn tunnel(name: &str) -> io::Result<File> {
+    let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
+    let device = device.map_err(|error| io::Error::new(error.kind(), format!("/dev/net/tun: {error}")))?;
+    let mut request = Request { name: [0; 16], flags: 0x0001 | 0x1000, room: [0; 22] };
+    request.name[..name.len()].copy_from_slice(name.as_bytes());
+    // SAFETY: the request is what this operation takes, and the kernel only reads it.
+    unsafe { ioctl(&device, Setter::<{ TUNSETIFF as _ }, Request>::new(request)) }?;
+    Ok(device)
 }

@@ -13,6 +13,9 @@ use crate::scenario::{Answers, Ipv6, Nameserver, Scenario, Tcp};
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
+/// Answered by the VM's own host: no link lies between.
+pub(super) const ON_THE_HOST: [Ipv4Addr; 2] = [RESOLVER, METADATA];
+
 /// Between router and services.
 pub(super) const UPLINK: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
 pub(super) const UPLINK_V6: [&str; 2] = ["fd00:db8:ff::1", "fd00:db8:ff::2"];
@@ -36,6 +39,8 @@ pub(super) struct Layout {
     /// Routes of the client beside its default.
     pub routes: Vec<String>,
     pub ipv6: bool,
+    /// Of the devices between router and services.
+    pub mtu: usize,
 }
 
 impl Layout {
@@ -49,6 +54,7 @@ impl Layout {
             proxy: (in_vnet(names, 3, 4), 3128).into(),
             rules: Vec::new(),
             routes: Vec::new(),
+            mtu: scenario.link.as_ref().filter(|link| link.tells && link.mtu > 0).map_or(1500, |link| link.mtu),
             ipv6: scenario.world.ipv6 && plans.iter().any(|plan| plan.ipv6 != Ipv6::Absent),
         };
         let direct = scenario.proxy.as_ref().map_or(Tcp::Ok, |proxy| proxy.direct);

@@ -7,14 +7,15 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::layout::{self, Layout, SUBNET_V6, UPLINK, UPLINK_V6, alone};
+use super::link::{self, Way};
 use super::machine::Machine;
 use super::namespace::Namespace;
-use super::tools;
+use super::{apart, hub, tools};
 use crate::command::Command;
 use crate::ground::{self, Ears, Ground, listen};
 use crate::names::Names;
 use crate::plan::{Plan, Role};
-use crate::scenario::{Answers, Nameserver, Scenario, Tcp};
+use crate::scenario::{Answers, Link, Nameserver, Peer, Scenario, Tcp};
 
 /// Three namespaces: the client's is the process's own, the world's sockets are made in the services', the router stands between.
 pub(super) struct Network {
@@ -22,24 +23,45 @@ pub(super) struct Network {
     router: Namespace,
     pub(super) services: Namespace,
     built: Option<(Layout, TempDir)>,
+    seed: u64,
 }
 
 impl Network {
     /// Three empty namespaces; fails where the first of them leads anywhere.
-    pub(super) fn new() -> io::Result<Network> {
-        let network =
-            Network { client: Namespace::here()?, router: Namespace::new()?, services: Namespace::new()?, built: None };
+    pub(super) fn new(seed: u64) -> io::Result<Network> {
+        let (client, router, services) = (Namespace::here()?, Namespace::new()?, Namespace::new()?);
+        let network = Network { client, router, services, built: None, seed };
         for namespace in [&network.client, &network.router, &network.services] {
             namespace.has_only(&[])?;
         }
         Ok(network)
     }
 
+    /// How the services' cable is laid, in lines of `ip` for the router: an ordinary one, or the lab's forwarder with its two devices.
+    fn cable(&self, link: Option<&Link>, plans: &[Plan]) -> io::Result<String> {
+        let Some(link) = link.filter(|link| link.needs_forwarder()) else {
+            let services = self.services.path();
+            return Ok(format!("link add services type veth peer name eth0\nlink set eth0 netns {services}"));
+        };
+        let way = Way {
+            delay: link.delay(),
+            loss: link.loss,
+            mtu: if link.tells { 0 } else { link.mtu },
+            of: addresses(plans, &link.of),
+            never: layout::ON_THE_HOST.map(IpAddr::from).to_vec(),
+            seed: link.seed.unwrap_or(self.seed),
+        };
+        let near = self.router.within(|| apart::tunnel("services"))?;
+        let far = self.services.within(|| apart::tunnel("eth0"))?;
+        link::forward(near, far, way)?;
+        Ok(String::new())
+    }
+
     /// Cables, addresses and routes. No device sends several segments as one packet, so that a rule sees packets as a wire would.
-    fn connect(&self, layout: &Layout, names: &Names) -> io::Result<()> {
-        let (router, services) = (self.router.path(), self.services.path());
+    fn connect(&self, layout: &Layout, names: &Names, cable: &str) -> io::Result<()> {
+        let router = self.router.path();
         let gateway = layout::gateway(names);
-        let (vm, [up, down]) = (names.vm_address, UPLINK);
+        let (vm, [up, down], mtu) = (names.vm_address, UPLINK, layout.mtu);
         let mut client = lines(&format!(
             "link add eth0 type veth peer name client
              link set client netns {router}
@@ -49,19 +71,18 @@ impl Network {
              route add default via {gateway}"
         ));
         let mut between = lines(&format!(
-            "link add services type veth peer name eth0
-             link set eth0 netns {services}
+            "{cable}
              link set lo up
              address add {gateway}/24 dev client
              address add {up}/30 dev services
              link set client up
-             link set services up
+             link set services mtu {mtu} up
              route add default via {down}"
         ));
         let mut behind = lines(&format!(
             "link set lo up
              address add {down}/30 dev eth0
-             link set eth0 gso_max_segs 1 up
+             link set eth0 gso_max_segs 1 mtu {mtu} up
              route add default via {up}"
         ));
         if layout.ipv6 {
@@ -126,8 +147,10 @@ impl Ground for Network {
     fn lay(&mut self, scenario: &Scenario, names: &Names, plans: &[Plan]) -> io::Result<()> {
         let layout = Layout::of(scenario, names, plans);
         let fill = |text: &str| layout::filled(text, names, plans, &layout);
-        self.connect(&layout, names)?;
+        let cable = self.cable(scenario.link.as_ref(), plans)?;
+        self.connect(&layout, names, &cable)?;
         self.spoil(scenario, &fill)?;
+        hub::accept(&self.router, &addresses(plans, scenario.appliance.iter().flat_map(|hub| &hub.accepts)))?;
         self.client.has_only(&["eth0"])?;
         self.router.has_only(&["client", "services"])?;
         self.services.has_only(&["eth0"])?;
@@ -198,8 +221,20 @@ impl Ground for Network {
     fn point(&self, _command: &mut Command<'_>) {}
 }
 
+/// Every address of these peers.
+fn addresses<'a>(plans: &[Plan], of: impl IntoIterator<Item = &'a Peer>) -> Vec<IpAddr> {
+    let role = |peer: &Peer| match peer {
+        Peer::Login => Role::Login,
+        Peer::Graph => Role::Graph,
+        Peer::Server => Role::Server,
+    };
+    let wanted: Vec<Role> = of.into_iter().map(role).collect();
+    let mine = plans.iter().filter(|plan| wanted.contains(&plan.role));
+    mine.flat_map(Plan::fates).map(|fate| fate.address).collect()
+}
+
 fn lines(text: &str) -> Vec<String> {
-    text.lines().map(|line| line.trim().to_owned()).collect()
+    text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
 /// Without this every new IPv6 address waits a second for a neighbour that might have it already.
