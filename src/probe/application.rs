@@ -1,7 +1,8 @@
 //! An application at the token endpoint of its tenant: client credentials with a secret, a certificate or a federated assertion
-//! (RFC 6749, 4.4; RFC 7523). The proof is sent once, over verified TLS, to the login host and nobody else.
+//! (RFC 6749, 4.4; RFC 7523). The proof is sent over verified TLS, to the login host and nobody else; once, and once more to a busy host.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -19,6 +20,9 @@ use crate::verb::{LOGIN, TOKEN};
 const CODES: usize = 8;
 const ASSERTION: &str = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
 
+/// A busy host is asked once more after this pause, as Microsoft's own libraries do (MSAL: one retry on 5xx).
+const AGAIN: Duration = Duration::from_millis(500);
+
 pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proof) -> Option<Secret> {
     let host = run.target.cloud.login_host.clone();
     let endpoint = format!("https://{host}/{}/oauth2/v2.0/token", encoded(tenant));
@@ -29,11 +33,16 @@ pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proo
     };
     let detail = TokenRequest { credential: credential.to_owned(), asked: endpoint.clone(), ..TokenRequest::default() };
     let mut pending = run.recorder.begin(TOKEN, "the token endpoint", Detail::TokenRequest(Box::new(detail)));
-    let answer = async {
+    let ask = || async {
         let form = proven(run, client_id, proof, &endpoint).map_err(|text| (Outcome::Withheld, Some(text)))?;
         post(run, &host, &endpoint, &form).await
     };
-    let answer = answer.await;
+    let mut answer = ask().await;
+    if answer.as_ref().is_ok_and(|reply| reply.status >= 500) {
+        tokio::time::sleep(AGAIN).await;
+        pending.attempts += 1;
+        answer = ask().await;
+    }
     let Detail::TokenRequest(detail) = &mut pending.detail else { return None };
     match answer {
         Ok(reply) => {

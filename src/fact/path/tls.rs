@@ -1,5 +1,7 @@
 //! TLS with a host: how the handshake ends, who signed, and what comparisons beside it show.
 
+use std::net::SocketAddr;
+
 use super::super::{Row, Seen, listed};
 use super::{details, suffix};
 use crate::evidence::{Certificate, Changed, Detail, Observation, TlsHandshake};
@@ -112,13 +114,18 @@ pub(super) fn server_tls(seen: &Seen<'_>, row: &mut Row, handshake: Option<&'sta
         _ => None,
     });
     evidence.extend(handshakes.iter().map(|(index, _, _)| *index));
-    let good = handshakes.iter().filter(|(_, observation, _)| observation.outcome.is_ok()).count();
+    // An address that was cut once and then did well did well: a failure needs two attempts that agree.
+    let good: Vec<SocketAddr> = handshakes
+        .iter()
+        .filter(|(_, observation, _)| observation.outcome.is_ok())
+        .filter_map(|(_, _, handshake)| handshake.peer)
+        .collect();
     let cut = |observation: &Observation| {
         matches!(observation.outcome, Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted)
     };
-    let word = if good > 0 && good == requests.len() {
+    let word = if requests.iter().all(|(_, _, request)| good.contains(&request.peer)) {
         if row.word("inspection") == Some("trusted") { "inspected" } else { "verified" }
-    } else if good > 0 {
+    } else if !good.is_empty() {
         "partly"
     } else if handshakes.is_empty() && requests.iter().any(|(_, o, _)| o.outcome.is_ok())
         || requests.iter().any(|(_, o, _)| cut(o))

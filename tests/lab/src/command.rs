@@ -71,6 +71,10 @@ impl<'a> Command<'a> {
         proof: &Proof,
     ) -> io::Result<()> {
         match scenario.token.from {
+            From::Metadata | From::AppService if scenario.az.beside => {
+                let path = crate::az::install(dir, &scenario.az, token, &self.names)?;
+                self.env("PATH", &path.to_string_lossy());
+            }
             From::Metadata | From::AppService => {}
             From::ClientSecret | From::ClientCertificate | From::WorkloadIdentity => self.application(dir, proof)?,
             From::AzureCli => {

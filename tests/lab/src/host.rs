@@ -1,6 +1,7 @@
 //! A host of Entra: TLS, then HTTP, each healthy or spoilt.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -24,6 +25,9 @@ pub struct Host {
     pub name: String,
     pub side: Side,
     pub http: Http,
+    /// How many requests are spoilt; 0: all.
+    pub times: u32,
+    pub asked: AtomicU32,
     pub date_offset: i64,
     pub entra: Entra,
     pub ledger: Ledger,
@@ -71,7 +75,8 @@ impl Host {
                 }
             }
         }
-        let response = match self.http {
+        let well = self.times > 0 && self.asked.fetch_add(1, Ordering::Relaxed) >= self.times;
+        let response = match if well { Http::Ok } else { self.http } {
             Http::Ok if self.role == Role::Graph => graph::answer(request, &mut rng),
             Http::Ok => self.entra.answer(request, &mut rng),
             Http::Html => pages::ordinary(&mut rng),

@@ -1,6 +1,7 @@
 //! A flexible server, by hand: SSLRequest, TLS, the start, one authentication, one query. Protocol 3.0 (PostgreSQL documentation, chapter 54).
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
@@ -27,6 +28,7 @@ pub struct Postgres {
     pub ledger: Ledger,
     /// Every password that was received, as it was.
     pub passwords: Arc<Mutex<Vec<Vec<u8>>>>,
+    pub connected: AtomicU32,
 }
 
 /// What a client names when it starts.
@@ -41,11 +43,26 @@ impl Postgres {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
             let _ = stream.set_nodelay(true);
-            let server = self.clone();
+            let times = self.wanted.times;
+            let well = times > 0 && self.connected.fetch_add(1, Ordering::Relaxed) >= times;
+            let server = if well { Arc::new(self.well()) } else { self.clone() };
             tokio::spawn(async move {
                 // A client that goes away is normal.
                 let _ = server.converse(stream).await;
             });
+        }
+    }
+
+    /// The same server, as it is once all is well.
+    fn well(&self) -> Postgres {
+        Postgres {
+            wanted: self.wanted.well(),
+            side: self.side.clone().well(),
+            user: self.user.clone(),
+            token: self.token.clone(),
+            ledger: self.ledger.clone(),
+            passwords: Arc::clone(&self.passwords),
+            connected: AtomicU32::default(),
         }
     }
 

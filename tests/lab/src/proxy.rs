@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -22,6 +23,9 @@ pub struct Tunnel {
 
 pub struct Proxy {
     pub mode: ProxyMode,
+    /// How many requests are spoilt; 0: all.
+    pub times: u32,
+    pub asked: AtomicU32,
     pub host: String,
     pub user: String,
     pub password: String,
@@ -44,7 +48,9 @@ impl Proxy {
         let mut stream = Tap::new(stream, self.ledger.open("proxy"));
         let mut buffer = Vec::new();
         let Some(request) = http::read(&mut stream, &mut buffer).await else { return };
-        match self.mode {
+        let well = self.times > 0 && self.asked.fetch_add(1, Ordering::Relaxed) >= self.times;
+        let mode = if well { ProxyMode::Ok } else { self.mode };
+        match mode {
             ProxyMode::Stalls => return linger(&mut stream).await,
             ProxyMode::HangsUp => return farewell(&mut stream).await,
             ProxyMode::Garbage => {
@@ -53,7 +59,7 @@ impl Proxy {
             }
             _ => {}
         }
-        let to = match self.decide(&request) {
+        let to = match self.decide(mode, &request) {
             Ok(to) => to,
             Err(response) => {
                 let _ = response.with("Connection", "close").write(&mut stream, self.date_offset).await;
@@ -78,15 +84,15 @@ impl Proxy {
     }
 
     /// The lab's port for this request, or what the proxy answers instead.
-    fn decide(&self, request: &Request) -> Result<SocketAddr, Response> {
-        if self.mode == ProxyMode::WebServer {
+    fn decide(&self, mode: ProxyMode, request: &Request) -> Result<SocketAddr, Response> {
+        if mode == ProxyMode::WebServer {
             let page = "<html><head><title>405 Not Allowed</title></head><body><center><h1>405 Not Allowed</h1></center><hr><center>nginx</center></body></html>";
             return Err(Response::new(405, "text/html", page).with("Server", "nginx"));
         }
         if request.method != "CONNECT" {
             return Err(self.error(400, "ERR_INVALID_URL 0", "Invalid URL"));
         }
-        match self.mode {
+        match mode {
             ProxyMode::Auth if !self.knows(request) => {
                 let refusal = self.error(407, "ERR_CACHE_ACCESS_DENIED 0", "Cache Access Denied.");
                 return Err(refusal.with("Proxy-Authenticate", "Basic realm=\"Squid proxy-caching web server\""));

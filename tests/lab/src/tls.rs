@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -22,6 +23,8 @@ pub struct Side {
     pub behaviour: Tls,
     /// The names that an appliance filters by.
     filtered: Vec<String>,
+    /// How many conversations are spoilt (0: all), and how many there were.
+    times: (u32, Arc<AtomicU32>),
     config: Arc<ServerConfig>,
 }
 
@@ -35,12 +38,22 @@ impl Side {
             .with_no_client_auth()
             .with_single_cert(chain.certificates, chain.key)
             .map_err(io::Error::other)?;
-        Ok(Side { behaviour, filtered: Vec::new(), config: Arc::new(config) })
+        Ok(Side { behaviour, filtered: Vec::new(), times: (0, Arc::default()), config: Arc::new(config) })
     }
 
     /// The names for which `silent-by-name` and `reset-by-name` hold.
     pub fn filtering(self, names: Vec<String>) -> Side {
         Side { filtered: names, ..self }
+    }
+
+    /// After so many conversations all is well; 0: never.
+    pub fn for_times(self, times: u32) -> Side {
+        Side { times: (times, Arc::default()), ..self }
+    }
+
+    /// Without middlebox; the certificate stays.
+    pub fn well(self) -> Side {
+        Side { behaviour: Tls::Ok, ..self }
     }
 
     /// To be called on a fresh connection: a reset at its end must be arranged at its start.
@@ -52,6 +65,9 @@ impl Side {
 
     /// The handshake, or what happens instead of it. `None` when there is nothing more to say.
     pub async fn accept(&self, mut stream: Tap<TcpStream>) -> Option<TlsStream<Tap<TcpStream>>> {
+        if self.is_well(&stream).await? {
+            return TlsAcceptor::from(self.config.clone()).accept(stream).await.ok();
+        }
         let spoils = [Tls::Silent, Tls::Reset, Tls::Closed, Tls::Alert, Tls::PlainHttp].contains(&self.behaviour);
         if [Tls::SilentByName, Tls::ResetByName].contains(&self.behaviour) {
             return self.accept_by_name(stream).await;
@@ -83,6 +99,16 @@ impl Side {
             _ => {}
         }
         None
+    }
+
+    /// Whether the spoilt conversations are over. Who only connects does not count.
+    async fn is_well(&self, stream: &Tap<TcpStream>) -> Option<bool> {
+        let (times, begun) = &self.times;
+        if *times == 0 {
+            return Some(false);
+        }
+        stream.stream().peek(&mut [0]).await.ok().filter(|bytes| *bytes > 0)?;
+        Some(begun.fetch_add(1, Ordering::Relaxed) >= *times)
     }
 
     async fn accept_by_name(&self, stream: Tap<TcpStream>) -> Option<TlsStream<Tap<TcpStream>>> {

@@ -20,10 +20,12 @@ pub struct Az {
     pub stdout: Printed,
     pub stderr: String,
     pub hang: bool,
+    /// It is there although the token comes from elsewhere.
+    pub beside: bool,
 }
 
 impl Default for Az {
     fn default() -> Az {
-        Az { installed: true, exit: 0, stdout: Printed::Token, stderr: String::new(), hang: false }
+        Az { installed: true, exit: 0, stdout: Printed::Token, stderr: String::new(), hang: false, beside: false }
     }
 }

@@ -92,4 +92,6 @@ pub struct Host {
     pub tls: Tls,
     pub http: Http,
     pub date: Option<Span>,
+    /// How many conversations `tls` (from silent to plain-http) and requests `http` spoil before all is well; 0: all.
+    pub times: u32,
 }

@@ -38,6 +38,8 @@ pub struct Proxy {
     pub variable: String,
     pub no_proxy: String,
     pub direct: Tcp,
+    /// How many requests `mode` spoils before all is well; 0: all.
+    pub times: u32,
 }
 
 impl Default for Proxy {
@@ -48,6 +50,7 @@ impl Default for Proxy {
             variable: "HTTPS_PROXY".to_owned(),
             no_proxy: String::new(),
             direct: Tcp::Silent,
+            times: 0,
         }
     }
 }

@@ -96,11 +96,14 @@ pub struct Server {
     pub tls: Tls,
     pub tls_of: Vec<Tls>,
     pub ssl: Ssl,
+    pub ssl_of: Vec<Ssl>,
     pub asks: Asks,
     pub token: Received,
     pub error: PgError,
     pub after: After,
     pub role: bool,
+    /// How many connections are answered so before all is well; 0: all.
+    pub times: u32,
 }
 
 impl Default for Server {
@@ -115,16 +118,28 @@ impl Default for Server {
             tls: Tls::Ok,
             tls_of: Vec::new(),
             ssl: Ssl::S,
+            ssl_of: Vec::new(),
             asks: Asks::Cleartext,
             token: Received::Answered,
             error: PgError::default(),
             after: After::Ready,
             role: true,
+            times: 0,
         }
     }
 }
 
 impl Server {
+    /// As it is at one of its addresses.
+    pub fn at(&self, place: usize) -> Server {
+        Server { ssl: self.ssl_of.get(place).copied().unwrap_or(self.ssl), ..self.clone() }
+    }
+
+    /// As it is once all is well.
+    pub fn well(&self) -> Server {
+        Server { addresses: self.addresses, port: self.port, ..Server::default() }
+    }
+
     /// How its addresses do TLS, one by one.
     pub fn sides(&self) -> Vec<Tls> {
         (0..self.addresses.max(self.tls_of.len()))

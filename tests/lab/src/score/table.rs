@@ -81,7 +81,7 @@ fn faults(text: &mut String, rows: &[Row]) {
 fn slow(text: &mut String, rows: &[Row]) {
     let mut healthy: Vec<Duration> = rows.iter().filter(|row| row.healthy).filter_map(|row| row.took).collect();
     healthy.sort();
-    let median = healthy.get(healthy.len() / 2).copied().unwrap_or_default();
+    let median = healthy.get(healthy.len() / 2).copied().unwrap_or(Duration::from_millis(300));
     let allowed = |row: &Row| median + row.longest + row.timeout.mul_f64(MARGIN);
     let mut slow: Vec<&Row> =
         rows.iter().filter(|row| row.waits.len() > 1 || row.took.is_some_and(|took| took > allowed(row))).collect();

@@ -130,8 +130,10 @@ impl Site<'_> {
             let host = Arc::new(Host {
                 role,
                 name: name.unwrap_or_default(),
-                side: self.side(role, &other, host.tls)?,
+                side: self.side(role, &other, host.tls)?.for_times(host.times),
                 http: host.http,
+                times: host.times,
+                asked: 0.into(),
                 date_offset: self.scenario.date_offset(),
                 entra: Entra {
                     names: self.names.clone(),
@@ -155,12 +157,13 @@ impl Site<'_> {
         let other = plan::other_server(&mut self.rng, &self.names);
         for (place, tls) in self.scenario.server.sides().into_iter().enumerate() {
             let postgres = Arc::new(Postgres {
-                wanted: self.scenario.server.clone(),
+                wanted: self.scenario.server.at(place),
                 side: self.side(Role::Server, &other, tls)?,
                 user: self.names.user.clone(),
                 token: self.token.secret.clone(),
                 ledger: self.ledger.clone(),
                 passwords: Arc::clone(&self.passwords),
+                connected: 0.into(),
             });
             for listener in self.ground.service(Role::Server, Some(place))? {
                 self.tasks.spawn(postgres.clone().serve(listener));
@@ -229,6 +232,8 @@ impl Site<'_> {
         if let Some(listener) = listener {
             let proxy = Proxy {
                 mode: wanted.mode,
+                times: wanted.times,
+                asked: 0.into(),
                 host: format!("proxy01.{}.internal", self.names.company),
                 user: self.names.proxy_user.clone(),
                 password: right,
@@ -286,9 +291,10 @@ fn server_may_have_token(scenario: &Scenario, token: &Made, now: i64) -> bool {
         || token::audience(&scenario.token.audience, cloud)
             .is_some_and(|audience| audience.trim_end_matches('/') == cloud.resource);
     let in_time = token.expires > now + scenario.date_offset();
-    let asked_for = server.asks == Asks::Cleartext && server.role;
-    let proven = server.ssl == Ssl::S
-        && server.named == Named::Name
-        && server.sides().iter().any(|tls| matches!(tls, Tls::Ok | Tls::InspectedTrusted));
+    let recovers = server.times > 0;
+    let asked_for = recovers || (server.asks == Asks::Cleartext && server.role);
+    let verified =
+        |(place, tls): (usize, Tls)| server.at(place).ssl == Ssl::S && matches!(tls, Tls::Ok | Tls::InspectedTrusted);
+    let proven = server.named == Named::Name && (recovers || server.sides().into_iter().enumerate().any(verified));
     well_formed && for_postgres && in_time && asked_for && proven
 }
