@@ -6,6 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
+mod shapes;
+
+pub use shapes::masked;
+
 /// A token or password. It has no `Debug`, `Display`, `Clone` or `Serialize`, and is wiped when dropped.
 pub struct Secret(Zeroizing<String>);
 
