@@ -11,6 +11,7 @@ use crate::terms::Topology;
 mod credential;
 mod file;
 mod output;
+mod reported;
 mod target;
 
 pub use output::Outputs;
@@ -97,6 +98,9 @@ pub struct CheckArgs {
     /// Which tenant the token must be of [AZURE_TENANT_ID].
     #[arg(long, value_name = "GUID|DOMAIN")]
     pub tenant: Option<String>,
+    /// An error text that the portal, a command line, Terraform or psql gave; `-` reads standard input. Secrets in it are blotted out.
+    #[arg(long, value_name = "FILE")]
+    pub reported: Option<PathBuf>,
     /// public, usgov, china, or a file that describes any other cloud [guessed from the server's name].
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub cloud: Option<String>,

@@ -11,6 +11,7 @@ mod identity;
 mod network;
 mod postgres;
 mod recorder;
+mod reported;
 mod settings;
 
 pub use claims::{Claims, Validity, skew};
@@ -21,6 +22,7 @@ pub use network::{
 pub use postgres::{PasswordReply, ServerError, Session, SslRequest, Startup};
 pub(crate) use recorder::millis;
 pub use recorder::{Pending, Recorder};
+pub use reported::Reported;
 pub use settings::{HostsEntry, Machine, RouteChosen, Setting, Settings};
 
 /// The note of a probe whose proxy's own name could not be resolved.
@@ -82,6 +84,7 @@ pub enum Operation {
     Startup,
     Password,
     Session,
+    Reported,
     Probe,
 }
 
@@ -104,6 +107,7 @@ pub enum Detail {
     Startup(Startup),
     Password(PasswordReply),
     Session(Session),
+    Reported(Reported),
     Probe(ProbeNote),
 }
 
@@ -126,6 +130,7 @@ impl Detail {
             Detail::Startup(_) => Operation::Startup,
             Detail::Password(_) => Operation::Password,
             Detail::Session(_) => Operation::Session,
+            Detail::Reported(_) => Operation::Reported,
             Detail::Probe(_) => Operation::Probe,
         }
     }

@@ -15,6 +15,7 @@ mod machine;
 mod names;
 mod nameservers;
 mod path;
+mod reported;
 mod run;
 mod token;
 pub mod vocabulary;
@@ -153,14 +154,17 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
     for row in rows.iter_mut().chain(&mut hosts) {
         row.also(&run);
     }
+    let mut reported =
+        reported::read(&seen, &reported::Run { hosts: &hosts, token: &token, machine: &machine, run: &run });
     token.also(&run);
     machine.also(&run);
+    reported.also(&run);
     if let Some(server) = hosts.iter_mut().find(|row| row.subject == SERVER) {
         // A login carries its token: both are stages of one sign-in.
         server.also(&token);
     }
     hosts.push(nameservers::all_nameservers(&seen, &rows));
-    rows.splice(0..0, hosts.into_iter().chain([token, machine]));
+    rows.splice(0..0, hosts.into_iter().chain([token, machine, reported]));
     Facts { settings, cloud, rows }
 }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 
-use crate::evidence::{Detail, ProbeNote, Recorder, RouteChosen, Settings, Stamp, Tool};
+use crate::evidence::{Detail, ProbeNote, Recorder, Reported, RouteChosen, Settings, Stamp, Tool};
 use crate::failure::Outcome;
 use crate::net::tls::Trust;
 use crate::target::{Source, Target};
-use crate::verb::{GRAPH, LOGIN, SERVER, TOKEN, Verb, own_host};
+use crate::verb::{GRAPH, LOGIN, REPORTED, SERVER, TOKEN, Verb, own_host};
 
 pub(crate) mod application;
 mod azure_cli;
@@ -194,8 +194,17 @@ async fn one(run: Arc<Run>, verb: Verb, subject: String) {
         Verb::Server => server::run(run).await,
         Verb::Login => login::run(run).await,
         Verb::Machine => machine::run(run).await,
+        Verb::Reported => reported(&run),
         // The nameservers are heard while names are resolved.
         Verb::Nameservers => {}
+    }
+}
+
+/// What was handed in is kept as it came: nobody is asked.
+fn reported(run: &Run) {
+    if let Some(reported) = &run.target.reported {
+        let kept = Reported { bytes: reported.bytes, text: reported.text.clone() };
+        run.recorder.note(REPORTED, Outcome::Ok, Detail::Reported(kept));
     }
 }
 

@@ -47,6 +47,7 @@ pub struct Target {
     pub deadline: Duration,
     pub only: Vec<String>,
     pub skip: Vec<String>,
+    pub reported: Option<Reported>,
     pub inherited: environment::Inherited,
     /// The nameservers of /etc/resolv.conf, and what is odd there.
     pub system_nameservers: Vec<SocketAddr>,
@@ -155,6 +156,14 @@ pub struct SigningKey {
     pub certificate: CertificateDer<'static>,
     /// PKCS #8.
     pub key: zeroize::Zeroizing<Vec<u8>>,
+}
+
+/// An error text that somebody else got, without what has the shape of a secret.
+#[derive(Clone)]
+pub struct Reported {
+    /// How many bytes were handed in.
+    pub bytes: usize,
+    pub text: String,
 }
 
 /// A token that somebody already has.

@@ -10,11 +10,20 @@ pub enum Verb {
     Server,
     Login,
     Machine,
+    Reported,
 }
 
 impl Verb {
-    pub const ALL: [Verb; 7] =
-        [Verb::Resolve, Verb::Nameservers, Verb::Reach, Verb::Token, Verb::Server, Verb::Login, Verb::Machine];
+    pub const ALL: [Verb; 8] = [
+        Verb::Resolve,
+        Verb::Nameservers,
+        Verb::Reach,
+        Verb::Token,
+        Verb::Server,
+        Verb::Login,
+        Verb::Machine,
+        Verb::Reported,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -25,6 +34,7 @@ impl Verb {
             Verb::Server => "server",
             Verb::Login => "login",
             Verb::Machine => "machine",
+            Verb::Reported => "reported",
         }
     }
 
@@ -39,9 +49,11 @@ pub const SERVER: &str = "server";
 pub const TOKEN: &str = "token";
 pub const MACHINE: &str = "machine";
 pub const NAMESERVERS: &str = "nameservers";
+/// An error text that somebody else got.
+pub const REPORTED: &str = "reported";
 
 /// The subjects that every run knows; any other is a host of a user's check, as HOST:PORT.
-pub const SUBJECTS: [&str; 6] = [LOGIN, GRAPH, SERVER, TOKEN, MACHINE, NAMESERVERS];
+pub const SUBJECTS: [&str; 7] = [LOGIN, GRAPH, SERVER, TOKEN, MACHINE, NAMESERVERS, REPORTED];
 
 /// The host and port of a user's own subject.
 ///

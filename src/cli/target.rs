@@ -7,7 +7,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::file::open;
-use super::{CheckArgs, credential};
+use super::{CheckArgs, credential, reported};
 use crate::catalogue::Catalogue;
 use crate::cloud::Cloud;
 use crate::rules::{clip, is_guid, is_local_authority, is_tenant};
@@ -53,6 +53,13 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
         )));
     }
     let credential = credential::asked(&args)?;
+    let stdin = |path: &Option<std::path::PathBuf>| path.as_deref() == Some(Path::new("-"));
+    if stdin(&args.reported) && stdin(&args.token_file) {
+        return Err(Invalid(
+            "--reported - and --token-file - both want standard input; give one of them a file".to_owned(),
+        ));
+    }
+    let reported = args.reported.as_deref().map(reported::read).transpose()?;
     let (source, source_notes) = credential::source(&args, credential)?;
     for (option, patterns) in [("--only", &args.only), ("--skip", &args.skip)] {
         patterns.iter().try_for_each(|pattern| chooses(option, pattern, catalogue))?;
@@ -80,6 +87,7 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
         deadline: args.deadline.unwrap_or(DEADLINE),
         only: args.only,
         skip: args.skip,
+        reported,
         inherited: environment::inherited(),
         system_nameservers: Vec::new(),
         resolver_notes: Vec::new(),

@@ -5,7 +5,7 @@ use crate::catalogue::{Catalogue, Cause, Standing, refines};
 use crate::fact::{Facts, Row};
 use crate::stage::Stage;
 use crate::terms::{Severity, Status};
-use crate::verb::NAMESERVERS;
+use crate::verb::{NAMESERVERS, REPORTED};
 
 /// A cause that holds for a subject and explains some of its checks.
 pub(super) struct Finding<'a> {
@@ -73,6 +73,11 @@ fn speaks_of(cause: &Cause, row: &Row, judged: &Judged<'_>) -> bool {
         _ => false,
     };
     let check = judged.check;
+    if row.subject == REPORTED {
+        // A reported text says in the words of any stage what was wrong; what only the whole run shows explains no text.
+        let of_text = cause.text.when.facts().any(|fact| !fact.starts_with("run."));
+        return failing && check.target == REPORTED && of_text;
+    }
     if !failing || check.stage != cause.stage {
         return false;
     }

@@ -4,7 +4,7 @@ use crate::catalogue::{Catalogue, Check, Standing};
 use crate::fact::{Facts, Row};
 use crate::stage::Stage;
 use crate::terms::{Status, Topology};
-use crate::verb::{LOGIN, NAMESERVERS, SERVER, TOKEN};
+use crate::verb::{GRAPH, LOGIN, NAMESERVERS, REPORTED, SERVER, TOKEN};
 
 /// A check with its status and why.
 pub struct Judged<'a> {
@@ -25,9 +25,12 @@ pub(super) fn all<'a>(facts: &Facts, catalogue: &'a Catalogue) -> Vec<Judged<'a>
     let order: Vec<&str> = chosen.iter().map(|check| check.id.as_str()).collect();
     while !chosen.is_empty() {
         let ready = chosen.iter().position(|check| {
-            // A token may come from the login host, whose check then has to be judged before.
-            let open =
-                |other: &&&Check| check.needs.contains(&other.id) || (check.target == TOKEN && other.target == LOGIN);
+            // A token may come from the login host, whose check then has to be judged before; what was reported is held against all of them.
+            let open = |other: &&&Check| {
+                check.needs.contains(&other.id)
+                    || (check.target == TOKEN && other.target == LOGIN)
+                    || (check.target == REPORTED && other.target != REPORTED)
+            };
             chosen.iter().find(open).is_none()
         });
         // The catalogue has no cycles; if it had, the first would be judged without its prerequisites.
@@ -61,7 +64,8 @@ fn one<'a>(facts: &Facts, catalogue: &Catalogue, check: &'a Check, before: &[Jud
         Some(Standing::Skip) => Status::Skip,
         _ if !blocked.is_empty() => {
             judged.blocked_by = blocked;
-            let waits = format!("waits for {}", judged.blocked_by.join(", "));
+            let how = if check.target == REPORTED { "the same as" } else { "waits for" };
+            let waits = format!("{how} {}", judged.blocked_by.join(", "));
             judged.observed = if judged.observed.is_empty() { waits } else { format!("{waits}; {}", judged.observed) };
             Status::Skip
         }
@@ -100,6 +104,9 @@ fn host_of(facts: &Facts, check: &Check, name: &str) -> Option<String> {
 
 /// The failed prerequisites, by the checks that failed themselves.
 fn blocked_by(check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<String> {
+    if check.target == REPORTED {
+        return met_here(row, before);
+    }
     let mut blocked: Vec<String> = Vec::new();
     // An application gets its token from the login host; a managed identity's never leaves the host.
     // An answer of Entra's, or of the Azure CLI itself, is no consequence of a host that was not reached.
@@ -123,6 +130,26 @@ fn blocked_by(check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<St
     blocked.sort();
     blocked.dedup();
     blocked
+}
+
+/// The checks of this run that fail in the way that was reported: their diagnosis is the reported error's too.
+fn met_here(row: Option<&Row>, before: &[Judged<'_>]) -> Vec<String> {
+    let word = row.and_then(|row| row.word("reported.here")).unwrap_or_default();
+    let is = |judged: &&Judged<'_>| {
+        let (stage, target) = (judged.check.stage, judged.check.target.as_str());
+        match word {
+            "server-name" => stage == Stage::Dns && target == SERVER,
+            "entra-name" => stage == Stage::Dns && [LOGIN, GRAPH].contains(&target),
+            "entra" => stage == Stage::Https && [LOGIN, GRAPH].contains(&target),
+            "server" => stage == Stage::Server,
+            "token" => stage == Stage::Token,
+            "sign-in" => stage == Stage::Login,
+            "libpq" => judged.check.result == "libpq.result",
+            _ => false,
+        }
+    };
+    let failing = before.iter().filter(is).filter(|judged| matches!(judged.status, Status::Fail | Status::Warn));
+    failing.map(|judged| judged.check.id.clone()).collect()
 }
 
 /// Whether the credential gets its token from the login host.
@@ -176,6 +203,10 @@ fn not_asked(facts: &Facts, check: &Check, before: &[Judged<'_>]) -> Option<Stri
 
 /// Whether a requirement that applies, or the sign-in that was asked for, needs this check.
 fn required(facts: &Facts, catalogue: &Catalogue, check: &Check) -> bool {
+    // A failure that somebody met and asks about is one, whatever this run needs.
+    if check.target == REPORTED {
+        return true;
+    }
     let topology = topology(facts);
     check
         .requirement

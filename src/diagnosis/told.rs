@@ -6,6 +6,10 @@ use super::{Command, Diagnosis, Judged, Remedy};
 use crate::catalogue::{Catalogue, CommandTemplate, Remedy as RemedyText};
 use crate::fact::{Facts, Row};
 use crate::terms::{Certainty, Control, Language, Severity, Status};
+use crate::verb::REPORTED;
+
+/// A cause that is written for what a run meets itself, told of what somebody else met.
+const OF_OTHERS: &str = "This was reported, not met in this run: “this machine”, “this program” and “the token” are those of whoever got the error.";
 
 pub(super) fn all(
     facts: &Facts,
@@ -55,6 +59,9 @@ fn diagnosis(group: &[&Finding<'_>], ruling: Ruling) -> Diagnosis {
     let first = |name: &str| group.iter().find_map(|finding| finding.row.value(name)).map(str::to_owned);
     let prose = |line: &str| crate::prose::filled(line.trim(), merged);
     let mut because: Vec<String> = Vec::new();
+    // Who reads it must know what was seen and what was only told.
+    let reported = group[0].row.subject == REPORTED;
+    because.extend(first("reported").filter(|_| reported).map(|text| format!("Reported: {text}")));
     for finding in group {
         let value = |name: &str| finding.row.value(name).map(str::to_owned);
         let lines = text.because.iter().filter_map(|line| crate::prose::whole(line.trim(), value));
@@ -79,19 +86,20 @@ fn diagnosis(group: &[&Finding<'_>], ruling: Ruling) -> Diagnosis {
         None => prose(&next.text),
     });
     let remarks = text.remark.iter().filter(|remark| group.iter().any(|finding| remark.when.holds(finding.row)));
+    let told = (reported && text.check.as_deref() != Some(REPORTED)).then(|| OF_OTHERS.to_owned());
     let remedies =
         ruling.controls.iter().flat_map(|control| text.remedy.iter().filter(|remedy| remedy.control == *control));
     Diagnosis {
         cause: cause.id.clone(),
         severity: group[0].severity,
         certainty: ruling.certainty,
-        summary: prose(&text.title),
+        summary: if reported { format!("Reported: {}", prose(&text.title)) } else { prose(&text.title) },
         because,
         means: prose(&text.means),
         explains,
         next,
         next_run,
-        remarks: remarks.map(|remark| prose(&remark.text)).collect(),
+        remarks: remarks.map(|remark| prose(&remark.text)).chain(told).collect(),
         remedies: remedies.map(|remedy| filled(remedy, &prose, &first)).collect(),
         verify: prose(&text.verify),
         sources: text.sources.clone(),

@@ -141,7 +141,7 @@ fn redacted(observation: Observation, redactor: &Redactor) -> Observation {
 }
 
 /// Members whose text a peer wrote.
-const PEERS: [&str; 11] = [
+const PEERS: [&str; 12] = [
     "error",
     "quote",
     "value",
@@ -153,6 +153,7 @@ const PEERS: [&str; 11] = [
     "location",
     "note",
     "content_type",
+    "text",
 ];
 
 fn walk(value: &mut Value, redactor: &Redactor, peers: bool) {

@@ -38,6 +38,8 @@ pub const VALUES: &[(&str, &str)] = &[
     ("description", "the error's description"),
     ("trace", "the trace id of Entra, for support"),
     ("correlation", "the correlation id of Entra, for support"),
+    ("reported", "the error text that was handed in, shortened"),
+    ("tracking", "the tracking id of Azure, for support"),
     ("client_id", "the identity that was asked for"),
     ("vm", "this VM's resource name"),
     ("resource_group", "this VM's resource group"),

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::ca::Authorities;
 use crate::names::Names;
 use crate::proof::Proof;
-use crate::scenario::{From, Scenario, Tenant, Tls};
+use crate::scenario::{Channel, From, Scenario, Tenant, Tls};
 use crate::token::Made;
 
 /// The command line and the environment, as they grow.
@@ -104,6 +104,31 @@ impl<'a> Command<'a> {
         Ok(())
     }
 
+    /// The error text that somebody else got, with a password in it that nobody may see again.
+    pub(crate) fn reported(&mut self, dir: &Path, password: &str) -> io::Result<()> {
+        let reported = &self.scenario.reported;
+        if reported.text.is_empty() {
+            return Ok(());
+        }
+        let text = format!("{}\nPGPASSWORD={password}\n", self.filled(&reported.text));
+        if reported.from == Channel::Stdin {
+            self.option("--reported", "-");
+            self.stdin = Some(text.into_bytes());
+            return Ok(());
+        }
+        let path = dir.join("reported");
+        let bytes = match reported.from {
+            Channel::Utf16 => text.encode_utf16().fold(vec![0xff, 0xfe], |mut bytes, unit| {
+                bytes.extend(unit.to_le_bytes());
+                bytes
+            }),
+            Channel::File | Channel::Stdin => text.into_bytes(),
+        };
+        std::fs::write(&path, bytes)?;
+        self.option("--reported", &path.to_string_lossy());
+        Ok(())
+    }
+
     /// The environment of an application, as the Azure SDKs read it.
     fn application(&mut self, dir: &Path, proof: &Proof) -> io::Result<()> {
         let (tenant, client_id) = (self.names.tenant.clone(), self.names.client_id.clone());
@@ -147,6 +172,8 @@ impl<'a> Command<'a> {
 
     fn filled(&self, text: &str) -> String {
         let names = &self.names;
+        let mut guest = format!("{}_mail#EXT#@{1}-{1}-{1}-holding.onmicrosoft.com", names.user, names.company);
+        guest.truncate(63);
         let values = [
             ("{server}", self.server.as_str()),
             ("{user}", &names.user),
@@ -155,6 +182,10 @@ impl<'a> Command<'a> {
             ("{graph}", names.cloud.graph),
             ("{tenant}", &names.tenant),
             ("{client_id}", &names.client_id),
+            ("{object_id}", &names.object_id),
+            ("{server_name}", &names.server_name),
+            ("{subscription}", &names.subscription),
+            ("{longest}", &guest),
         ];
         values.into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }

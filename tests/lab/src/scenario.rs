@@ -8,6 +8,7 @@ mod link;
 mod metadata;
 mod nameserver;
 mod proxy;
+mod reported;
 mod server;
 mod setup;
 mod span;
@@ -23,6 +24,7 @@ pub use link::{Hub, Link, Peer};
 pub use metadata::{Metadata, MetadataMode};
 pub use nameserver::{Answers, Nameserver};
 pub use proxy::{Credentials, Proxy, ProxyMode};
+pub use reported::{Channel, Reported};
 pub use server::{After, Asks, At, Named, PgError, Received, Server, Ssl};
 pub use setup::{Appliance, Setup, Topology};
 pub use span::{Span, patience};
@@ -57,6 +59,8 @@ pub struct Scenario {
     pub token: Token,
     #[serde(default)]
     pub server: Server,
+    #[serde(default)]
+    pub reported: Reported,
     pub expect: Expect,
 }
 
@@ -108,6 +112,9 @@ impl Scenario {
         }
         if !(1..=8).contains(&self.server.addresses) {
             return Err(format!("server.addresses = {} is out of range: 1 to 8", self.server.addresses));
+        }
+        if self.reported.from == Channel::Stdin && self.token.from == From::Stdin {
+            return Err("standard input has the token already: report from a file".to_owned());
         }
         let error = &self.server.error;
         if error.at.is_none() && !(error.sqlstate.is_empty() && error.message.is_empty()) && self.server.ssl != Ssl::E {

@@ -72,6 +72,11 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
     site.ground.point(&mut site.command);
     site.command.trust(site.dir.path(), scenario, &site.authorities)?;
     site.command.credential(site.dir.path(), scenario, &site.token, &site.proof)?;
+    if !scenario.reported.text.is_empty() {
+        let password = token::random(&mut site.rng, 24);
+        site.command.reported(site.dir.path(), &password)?;
+        site.secrets.push(Secret { name: "reported password", text: password, may: Vec::new(), times: 0 });
+    }
     site.command.platform(site.header.as_deref());
     let Command { args, env, stdin, .. } = site.command.end(scenario);
     Ok(World {
