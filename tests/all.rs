@@ -13,6 +13,7 @@ mod namespaces;
 mod plan;
 mod real;
 mod replay;
+mod reported;
 mod scenarios;
 mod secrecy;
 mod stories;

@@ -12,7 +12,7 @@ use crate::stories;
 
 /// Arguments, environment, and what the sentence must name. `{dir}` is a directory of odd files. Whatever would be contacted if a case were taken
 /// lies on loopback, or behind the world's last `--connect-to`.
-type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
+pub(crate) type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
 
 const SECRET: &str = "verysecretword";
 const GUID: &str = "11111111-2222-3333-4444-555555555555";
@@ -231,7 +231,7 @@ fn refused(world: &Led, directory: &Path, (args, env, named): &Case) -> Option<S
     (!said.contains(named)).then(|| format!("{named} is not named: {said}"))
 }
 
-fn all_refused(cases: &[Case]) {
+pub(crate) fn all_refused(cases: &[Case]) {
     let _turn = stories::turn();
     let world = healthy();
     let (led, directory) = (Led::to(&world), odd_files());

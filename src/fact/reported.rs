@@ -130,71 +130,93 @@ fn names(seen: &Seen<'_>, row: &mut Row, text: &str) {
 /// Says what the text is, in the words of the list that knows it.
 fn recognise(seen: &Seen<'_>, row: &mut Row, text: &str) -> bool {
     let words = seen.lore.words;
-    let (aadsts, states, others) = codes(text);
-    let entra = |row: &mut Row, word: &str, mark: Mark, source: &str| {
-        row.say("reported.error", "entra");
-        row.say_marked("entra.reply", word, mark);
-        row.say("token.source", source);
-        row.quote("error", aadsts.iter().map(|code| format!("AADSTS{code}")).collect::<Vec<_>>().join(", "));
-        row.quote("description", super::plain(text));
-        true
-    };
-    static CLI: OnceLock<Regex> = OnceLock::new();
-    let cli = pattern(
-        &CLI,
-        r"(?i)\baz (?:login|account|postgres|ad|config)\b|azure cli|msal|HTTPSConnectionPool|login\.microsoft",
-    )
-    .is_match(text);
+    let codes = Codes::of(text);
+    let all: Vec<&str> = codes.states.iter().chain(&codes.others).map(String::as_str).collect();
+    let states: Vec<&str> = codes.states.iter().map(String::as_str).collect();
+    let numbers: Vec<&str> = codes.aadsts.iter().map(String::as_str).collect();
     let known = |found: &(&'static str, Mark)| found.0 != "unrecognised";
-    let by_code = words.translate("entra", &borrowed(&aadsts), "").filter(known);
-    if let Some((word, mark)) = by_code {
-        return entra(row, word, mark, "none");
+    // A number of Entra's says more than whatever stands around it.
+    if !numbers.is_empty()
+        && let Some(found) = words.translate("entra", &numbers, text).filter(known)
+    {
+        return entra(row, &codes, text, found);
     }
-    let all: Vec<String> = states.iter().chain(&others).cloned().collect();
-    if let Some((word, mark)) = words.translate("reported", &borrowed(&all), text) {
+    if let Some((word, mark)) = words.translate("reported", &all, text) {
         row.say_marked("reported.error", word, mark);
         return true;
     }
-    if !aadsts.is_empty() {
-        return entra(row, "unrecognised", Mark::Unknown, "none");
+    if !numbers.is_empty() {
+        return entra(row, &codes, text, ("unrecognised", Mark::Unknown));
     }
-    if let Some((word, mark)) = words.translate("postgres", &borrowed(&states), text).filter(known) {
+    if let Some((word, mark)) = words.translate("postgres", &states, text).filter(known) {
         row.say("reported.error", "postgres");
         row.say_marked("pg.error", word, mark);
         told(row, word);
-        row.quote("sqlstate", states.first().cloned().unwrap_or_default());
+        row.quote("sqlstate", codes.states.first().cloned().unwrap_or_default());
         row.quote("message", super::plain(&excerpt(text)));
         return true;
     }
-    if cli && let Some((word, mark)) = words.translate("entra", &[], text).filter(known) {
-        return entra(row, word, mark, "azure-cli");
+    static METADATA: OnceLock<Regex> = OnceLock::new();
+    let asks_metadata =
+        pattern(&METADATA, r"(?i)169\.254\.169\.254|\bIMDS\b|managed ?identity|IDENTITY_ENDPOINT").is_match(text);
+    let telling = |found: &(&'static str, Mark)| {
+        ["identity-not-found", "several-identities", "no-metadata-header"].contains(&found.0)
+    };
+    if asks_metadata && let Some((word, mark)) = words.translate("metadata", &[], text).filter(telling) {
+        row.say("reported.error", "metadata");
+        row.say_marked("metadata.reply", word, mark);
+        row.say("token.source", "managed-identity");
+        row.quote("description", super::plain(&excerpt(text)));
+        return true;
     }
-    if let Some((word, mark)) = words.translate("connection", &borrowed(&all), text) {
+    static CLI: OnceLock<Regex> = OnceLock::new();
+    let cli = r"(?i)\baz (?:login|account|postgres|ad|config)\b|azure cli|msal|HTTPSConnectionPool|login\.microsoft";
+    if pattern(&CLI, cli).is_match(text)
+        && let Some(found) = words.translate("entra", &[], text).filter(known)
+    {
+        return entra(row, &codes, text, found);
+    }
+    if let Some((word, mark)) = words.translate("connection", &all, text) {
         row.say_marked("reported.error", word, mark);
         return true;
     }
     false
 }
 
-fn borrowed(codes: &[String]) -> Vec<&str> {
-    codes.iter().map(String::as_str).collect()
+fn entra(row: &mut Row, codes: &Codes, text: &str, (word, mark): (&'static str, Mark)) -> bool {
+    row.say("reported.error", "entra");
+    row.say_marked("entra.reply", word, mark);
+    // The Azure CLI is known by its own words, whoever asked by nothing.
+    row.say("token.source", if word.starts_with("cli-") || word == "not-reached" { "azure-cli" } else { "none" });
+    row.quote("error", codes.aadsts.iter().map(|code| format!("AADSTS{code}")).collect::<Vec<_>>().join(", "));
+    row.quote("description", super::plain(&excerpt(text)));
+    true
 }
 
-/// AADSTS numbers, SQLSTATEs, and whatever else looks like a code of Azure's.
-fn codes(text: &str) -> (Vec<String>, Vec<String>, Vec<String>) {
-    static AADSTS: OnceLock<Regex> = OnceLock::new();
-    static STATE: OnceLock<Regex> = OnceLock::new();
-    static OTHER: OnceLock<Regex> = OnceLock::new();
-    let all = |pattern: &Regex| -> Vec<String> {
-        let found = pattern.captures_iter(text).filter_map(|found| found.get(1));
-        found.map(|code| code.as_str().to_owned()).collect()
-    };
-    let state = r#"(?:SQLSTATE\W{1,3}|SqlState\W{1,4}|FATAL: |ERROR: |PANIC: |Reason\W{1,4}|: |['"(]|^)([0-9][0-9A-Z]{4})(?:: |\)|'|"|,|$)"#;
-    (
-        all(pattern(&AADSTS, r"AADSTS(\d{4,8})")),
-        all(pattern(&STATE, state)),
-        all(pattern(&OTHER, r"\b([A-Z][a-z]+(?:_?[A-Z][a-z]+)+)\b")),
-    )
+/// What looks like a code: AADSTS numbers, SQLSTATEs, and the names of Azure's errors.
+struct Codes {
+    aadsts: Vec<String>,
+    states: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Codes {
+    fn of(text: &str) -> Codes {
+        static AADSTS: OnceLock<Regex> = OnceLock::new();
+        static STATE: OnceLock<Regex> = OnceLock::new();
+        static OTHER: OnceLock<Regex> = OnceLock::new();
+        let all = |pattern: &Regex| -> Vec<String> {
+            let found = pattern.captures_iter(text).filter_map(|found| found.iter().skip(1).flatten().next());
+            found.map(|code| code.as_str().to_owned()).collect()
+        };
+        // Named as such, or where psql, libpq's clients and Azure put it.
+        let state = r#"(?i:SQLSTATE)\W{1,4}([0-9][0-9A-Z]{4})\b|(?:FATAL: |ERROR: |PANIC: |Reason\W{1,4}|: |['"(]|^)([0-9][0-9A-Z]{4})(?:: |\)|'|"|,|$)"#;
+        Codes {
+            aadsts: all(pattern(&AADSTS, r"AADSTS(\d{4,8})")),
+            states: all(pattern(&STATE, state)),
+            others: all(pattern(&OTHER, r"\b([A-Z][a-z]+(?:_?[A-Z][a-z]+)+)\b")),
+        }
+    }
 }
 
 /// When the server says such a thing: the causes of a sign-in go by that.
@@ -277,6 +299,7 @@ fn here(seen: &Seen<'_>, run: &Run<'_>, row: &Row, text: &str) -> Here {
         "postgres" if row.word("pg.error") == server.word("pg.error") => Here::Fails("sign-in"),
         "entra" if row.word("entra.reply") == Some("not-reached") => reached(login),
         "entra" if row.word("entra.reply") == run.token.word("entra.reply") => Here::Fails("token"),
+        "metadata" if row.word("metadata.reply") == run.token.word("metadata.reply") => Here::Fails("token"),
         "entra" if is(run.token, "entra.reply", &["ok"]) && is_of_this_application(seen, text) => {
             Here::Works("the same application gets a token")
         }
@@ -356,12 +379,13 @@ mod tests {
             ("Reason - 0LP01: An unexpected error", Some("0LP01")),
             ("ERROR: x (SQLSTATE 42883)", Some("42883")),
             ("pq: error (SQLSTATE=2BP01)", Some("2BP01")),
+            ("SQLSTATE: 42501 permission denied", Some("42501")),
             ("in 12345 ms", None),
         ] {
-            assert_eq!(codes(text).1.first().map(String::as_str), state, "{text}");
+            assert_eq!(Codes::of(text).states.first().map(String::as_str), state, "{text}");
         }
-        let (aadsts, _, others) = codes("(AuthorizationFailed) AADSTS7000222: expired. Authorization_RequestDenied");
-        assert_eq!(aadsts, ["7000222"]);
-        assert_eq!(others, ["AuthorizationFailed", "Authorization_RequestDenied"]);
+        let codes = Codes::of("(AuthorizationFailed) AADSTS7000222: expired. Authorization_RequestDenied");
+        assert_eq!(codes.aadsts, ["7000222"]);
+        assert_eq!(codes.others, ["AuthorizationFailed", "Authorization_RequestDenied"]);
     }
 }

@@ -130,6 +130,31 @@ fn claims() {
     token("claims", vec![CLAIMS.as_bytes().to_vec()], &JSON, jwt);
 }
 
+/// A text that somebody hands in, from the file to the pages.
+#[test]
+fn reported() {
+    let catalogue = Catalogue::load(&NONE).expect("the catalogue");
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("reported");
+    let path = file.display().to_string();
+    let args = ["entra-preflight", "check", "--reported", &path, "--only", "login.reported", "--proxy", "none"];
+    let seeds = [
+        "psql: error: FATAL:  password authentication failed for user \"app\"",
+        "\u{1b}[31m│ Error: (AadAuthPrincipalCreationFailed) Reason: '42710: role \"x\" already exists'\r\n╵",
+        "{\\\"client_secret\\\":\\\"x\\\"} AADSTS7000222: expired. Trace ID: 0a1b2c3d-0000-4000-8000-000000000001",
+        "postgresql://a:b@c/d Password=x y;Host=z -----BEGIN PRIVATE KEY-----",
+    ];
+    let words: [&[u8]; 10] =
+        [b"AADSTS", b"eyJ", b"password=", b"\\\"", b"://a:", b"@", b"\xff\xfe", b"\xef\xbb\xbf", b"role \"", b"\x1b["];
+    fuzz("reported", seeds.map(|text| text.as_bytes().to_vec()).to_vec(), &words, |input| {
+        std::fs::write(&file, input).expect("a file");
+        let Some(cli::Command::Check(args)) = Cli::try_parse_from(args).expect("arguments").command else { return };
+        let Ok(target) = cli::target(*args, &catalogue) else { return };
+        let Some(text) = target.reported else { return };
+        tell(&crate::reported::judged(&catalogue, &text.text));
+    });
+}
+
 #[test]
 fn catalogue() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("checks");

@@ -10,7 +10,7 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare(
         "reported.error",
-        "the text, by the word lists reported and connection; postgres and entra = by those lists, see pg.error and entra.reply",
+        "the text, by the word lists reported and connection; postgres, entra and metadata = by those lists, see pg.error, entra.reply, metadata.reply",
         &[
             "server-not-ready",
             "operation-conflict",
@@ -53,6 +53,7 @@ pub(super) const FACTS: &[Fact] = &[
             "wrong-name",
             "postgres",
             "entra",
+            "metadata",
         ],
     ),
     declare(
