@@ -10,6 +10,7 @@ mod house;
 mod impostors;
 mod limits;
 mod namespaces;
+mod pairs;
 mod plan;
 mod real;
 mod replay;

@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpListener, UdpSocket};
 
+use crate::ca::Chain;
 use crate::command::Command;
 use crate::names::Names;
 use crate::plan::{Plan, Role};
-use crate::scenario::{Nameserver, Scenario, Tcp};
+use crate::scenario::{Nameserver, Proxy, Scenario, Tcp};
 
 /// One carrier. Its sockets are made by its methods only, within the world's runtime.
 pub(crate) trait Ground: Send {
@@ -31,6 +32,16 @@ pub(crate) trait Ground: Send {
 
     /// Where the proxy is, and where it listens, if it does.
     fn proxy(&mut self, fate: Tcp) -> io::Result<(SocketAddr, Option<TcpListener>)>;
+
+    /// A real proxy in the lab's place: where it is. `None`: none was asked for.
+    fn real_proxy(&mut self, _wanted: &Proxy, _named: (&str, &str, &str)) -> io::Result<Option<SocketAddr>> {
+        Ok(None)
+    }
+
+    /// A real PostgreSQL in the place of one address of the lab's server: whether one was asked for.
+    fn real_server(&mut self, _place: usize, _chain: &Chain, _user: &str, _token: &str) -> io::Result<bool> {
+        Ok(false)
+    }
 
     /// What a tunnel of the proxy leads to: one address of a name, or the first one.
     fn behind_proxy(&self, plan: &Plan, address: Option<IpAddr>) -> SocketAddr;

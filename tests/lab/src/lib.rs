@@ -20,6 +20,7 @@ pub mod names;
 #[cfg(target_os = "linux")]
 pub mod namespaces;
 pub mod pages;
+pub mod pairs;
 pub mod plan;
 pub mod postgres;
 pub mod proof;

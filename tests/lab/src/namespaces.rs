@@ -10,6 +10,8 @@ mod link;
 mod machine;
 mod namespace;
 mod network;
+mod postgres;
+mod real;
 mod tools;
 
 use std::io;
@@ -51,6 +53,11 @@ struct Job {
 pub fn refused(door: &[&str]) -> Option<&'static str> {
     static REFUSED: OnceLock<Option<String>> = OnceLock::new();
     REFUSED.get_or_init(|| send(Path::new(""), None, 0, door).err()).as_deref()
+}
+
+/// The first real server that a story wants and this machine lacks.
+pub fn missing(scenario: &Scenario) -> Option<&'static str> {
+    scenario.world.real.iter().find(|real| real.program().is_none()).map(|real| real.name())
 }
 
 /// Plays one story with the program and judges its report.

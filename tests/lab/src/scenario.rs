@@ -26,7 +26,7 @@ pub use nameserver::{Answers, Nameserver};
 pub use proxy::{Credentials, Proxy, ProxyMode};
 pub use reported::{Channel, Reported};
 pub use server::{After, Asks, At, Named, PgError, Received, Server, Ssl};
-pub use setup::{Appliance, Setup, Topology};
+pub use setup::{Appliance, Real, Setup, Topology};
 pub use span::{Span, patience};
 pub use token::{Form, From, Kind, Tenant, Token};
 
@@ -93,7 +93,7 @@ impl Scenario {
     fn check(&self) -> Result<(), String> {
         let moved = self.nameserver.iter().any(|nameserver| nameserver.address.is_some());
         if self.carrier != Carrier::Namespaces && (moved || self.world.changes_machine()) {
-            return Err("ipv6, resolv_conf, nsswitch, hosts, routes, router_routes, nft, router_nft and a nameserver's address change the \
+            return Err("ipv6, resolv_conf, nsswitch, hosts, routes, router_routes, nft, router_nft, real and a nameserver's address change the \
                         machine or its router: they need carrier = \"namespaces\""
                 .to_owned());
         }

@@ -36,6 +36,22 @@ pub(super) fn apart(command: &mut Command) {
     unsafe { command.pre_exec(enter) };
 }
 
+/// Makes the command run as an ordinary user of the same namespaces, and end with the thread that starts it.
+pub(super) fn humble(command: &mut Command) {
+    // Inside there is one user and one group; the servers want to be another than root.
+    let (users, groups) = (format!("1000 {} 1", geteuid().as_raw()), format!("1000 {} 1", getegid().as_raw()));
+    let enter = move || {
+        unshare(UnshareFlags::NEWUSER)?;
+        std::fs::write("/proc/self/setgroups", "deny")?;
+        std::fs::write("/proc/self/uid_map", &users)?;
+        std::fs::write("/proc/self/gid_map", &groups)?;
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes system calls only, on memory that is ready.
+    unsafe { command.pre_exec(enter) };
+}
+
 /// Gives this thread, and no other, a network namespace of its own.
 pub(super) fn leave_network() -> io::Result<()> {
     unshare(UnshareFlags::NEWNET)

@@ -16,6 +16,10 @@ const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// Answered by the VM's own host: no link lies between.
 pub(super) const ON_THE_HOST: [Ipv4Addr; 2] = [RESOLVER, METADATA];
 
+pub(super) fn is_on_the_host(address: IpAddr) -> bool {
+    ON_THE_HOST.iter().any(|known| address == *known)
+}
+
 /// Between router and services.
 pub(super) const UPLINK: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
 pub(super) const UPLINK_V6: [&str; 2] = ["fd00:db8:ff::1", "fd00:db8:ff::2"];

@@ -10,12 +10,13 @@ use super::layout::{self, Layout, SUBNET_V6, UPLINK, UPLINK_V6, alone};
 use super::link::{self, Way};
 use super::machine::Machine;
 use super::namespace::Namespace;
-use super::{apart, hub, tools};
+use super::{apart, hub, postgres, real, tools};
+use crate::ca::Chain;
 use crate::command::Command;
 use crate::ground::{self, Ears, Ground, listen};
 use crate::names::Names;
 use crate::plan::{Plan, Role};
-use crate::scenario::{Answers, Link, Nameserver, Peer, Scenario, Tcp};
+use crate::scenario::{Answers, Link, Nameserver, Peer, Proxy, Real, Scenario, Tcp};
 
 /// Three namespaces: the client's is the process's own, the world's sockets are made in the services', the router stands between.
 pub(super) struct Network {
@@ -24,13 +25,26 @@ pub(super) struct Network {
     pub(super) services: Namespace,
     built: Option<(Layout, TempDir)>,
     seed: u64,
+    plans: Vec<Plan>,
+    real: Vec<Real>,
+    /// The directories of real servers.
+    dirs: Vec<TempDir>,
 }
 
 impl Network {
     /// Three empty namespaces; fails where the first of them leads anywhere.
     pub(super) fn new(seed: u64) -> io::Result<Network> {
         let (client, router, services) = (Namespace::here()?, Namespace::new()?, Namespace::new()?);
-        let network = Network { client, router, services, built: None, seed };
+        let network = Network {
+            client,
+            router,
+            services,
+            built: None,
+            seed,
+            plans: Vec::new(),
+            real: Vec::new(),
+            dirs: Vec::new(),
+        };
         for namespace in [&network.client, &network.router, &network.services] {
             namespace.has_only(&[])?;
         }
@@ -118,6 +132,8 @@ impl Network {
         })?;
         self.services.within(|| {
             let _ = std::fs::write("/proc/sys/net/ipv4/icmp_ratelimit", "0");
+            // Real servers are no root, and listen on 53.
+            let _ = std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
             tools::ip(&behind)
         })
     }
@@ -164,6 +180,7 @@ impl Ground for Network {
         };
         let files = machine.furnish()?;
         self.built = Some((layout, files));
+        (self.plans, self.real) = (plans.to_vec(), world.real.clone());
         Ok(())
     }
 
@@ -184,6 +201,11 @@ impl Ground for Network {
             }
             Answers::Silent => return Ok(Ears::default()),
             _ => {}
+        }
+        let real = self.real.iter().find(|real| matches!(real, Real::Unbound | Real::Dnsmasq)).copied();
+        if let Some(real) = real.filter(|_| !address.ip().is_loopback() && !layout::is_on_the_host(address.ip())) {
+            self.dirs.push(real::nameserver(&self.services, real, address, &self.plans, behaviour)?);
+            return Ok(Ears::default());
         }
         // A stub resolver is on the machine itself.
         let place = if address.ip().is_loopback() { &self.client } else { &self.services };
@@ -210,6 +232,32 @@ impl Ground for Network {
     fn proxy(&mut self, fate: Tcp) -> io::Result<(SocketAddr, Option<TcpListener>)> {
         let address = self.layout()?.proxy;
         Ok((address, if fate == Tcp::Ok { Some(listen(address)?) } else { None }))
+    }
+
+    fn real_proxy(&mut self, wanted: &Proxy, named: (&str, &str, &str)) -> io::Result<Option<SocketAddr>> {
+        if !self.real.contains(&Real::Squid) {
+            return Ok(None);
+        }
+        let layout = self.layout()?;
+        let address = layout.proxy;
+        let nameserver = layout.nameservers.last().map_or(address.ip(), |(address, _)| (*address).into());
+        self.dirs.push(real::squid(&self.services, address, wanted, named, nameserver)?);
+        Ok(Some(address))
+    }
+
+    fn real_server(&mut self, place: usize, chain: &Chain, user: &str, token: &str) -> io::Result<bool> {
+        if !self.real.contains(&Real::Postgres) {
+            return Ok(false);
+        }
+        let at = |services: &[(Role, usize, SocketAddr)]| {
+            services
+                .iter()
+                .find(|(role, which, _)| *role == Role::Server && *which == place)
+                .map(|(_, _, address)| *address)
+        };
+        let Some(address) = at(&self.layout()?.services) else { return Ok(false) };
+        self.dirs.push(postgres::start(&self.services, address, chain, user, token)?);
+        Ok(true)
     }
 
     fn behind_proxy(&self, plan: &Plan, address: Option<IpAddr>) -> SocketAddr {

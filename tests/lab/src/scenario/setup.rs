@@ -38,12 +38,14 @@ pub struct Setup {
     pub router_nft: Vec<String>,
     /// Whether the lab's roots are given at all.
     pub ca_file: bool,
+    pub real: Vec<Real>,
 }
 
 impl Setup {
     pub(super) fn changes_machine(&self) -> bool {
         let lines = [&self.hosts, &self.routes, &self.router_routes, &self.nft, &self.router_nft];
         !self.ipv6
+            || !self.real.is_empty()
             || self.resolv_conf.is_some()
             || self.nsswitch.is_some()
             || lines.into_iter().any(|lines| !lines.is_empty())
@@ -72,6 +74,29 @@ impl Default for Setup {
             nft: Vec::new(),
             router_nft: Vec::new(),
             ca_file: true,
+            real: Vec::new(),
+        }
+    }
+}
+
+/// A real server in the place of the lab's own; in namespaces only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Real {
+    Squid,
+    Unbound,
+    Dnsmasq,
+    Postgres,
+}
+
+impl Real {
+    /// The name of its program, and what `PREFLIGHT_REQUIRE` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Real::Squid => "squid",
+            Real::Unbound => "unbound",
+            Real::Dnsmasq => "dnsmasq",
+            Real::Postgres => "postgres",
         }
     }
 }

@@ -161,6 +161,11 @@ impl Site<'_> {
     fn server(&mut self) -> io::Result<()> {
         let other = plan::other_server(&mut self.rng, &self.names);
         for (place, tls) in self.scenario.server.sides().into_iter().enumerate() {
+            let certified = certificate_names(Role::Server, &self.names);
+            let chain = self.authorities.chain(&mut self.rng, &certified, &other, tls).map_err(io::Error::other)?;
+            if self.ground.real_server(place, &chain, &self.names.user, &self.token.secret)? {
+                continue;
+            }
             let postgres = Arc::new(Postgres {
                 wanted: self.scenario.server.at(place),
                 side: self.side(Role::Server, &other, tls)?,
@@ -233,13 +238,17 @@ impl Site<'_> {
         let right = token::random(&mut self.rng, 33);
         let sent =
             if wanted.credentials == Credentials::Wrong { token::random(&mut self.rng, 33) } else { right.clone() };
-        let (address, listener) = self.ground.proxy(wanted.fate())?;
+        let host = format!("proxy01.{}.internal", self.names.company);
+        let (address, listener) = match self.ground.real_proxy(wanted, (&host, &self.names.proxy_user, &right))? {
+            Some(address) => (address, None),
+            None => self.ground.proxy(wanted.fate())?,
+        };
         if let Some(listener) = listener {
             let proxy = Proxy {
                 mode: wanted.mode,
                 times: wanted.times,
                 asked: 0.into(),
-                host: format!("proxy01.{}.internal", self.names.company),
+                host,
                 user: self.names.proxy_user.clone(),
                 password: right,
                 tunnels: tunnels(&self.plans, &*self.ground),
