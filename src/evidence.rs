@@ -8,6 +8,7 @@ use crate::failure::Outcome;
 
 mod claims;
 mod identity;
+mod names;
 mod network;
 mod postgres;
 mod recorder;
@@ -16,9 +17,8 @@ mod settings;
 
 pub use claims::{Claims, Validity, skew};
 pub use identity::{Instance, MetadataReply, TokenRequest};
-pub use network::{
-    Certificate, Changed, Comparison, DnsQuery, HttpExchange, ProxyConnect, SystemLookup, TcpConnect, TlsHandshake,
-};
+pub use names::{DnsChanged, DnsComparison, DnsQuery, ExtendedError, SystemLookup};
+pub use network::{Certificate, Changed, Comparison, HttpExchange, ProxyConnect, TcpConnect, TlsHandshake};
 pub use postgres::{PasswordReply, ServerError, Session, SslRequest, Startup};
 pub(crate) use recorder::millis;
 pub use recorder::{Pending, Recorder};
@@ -72,6 +72,7 @@ pub enum Operation {
     Machine,
     SystemLookup,
     DnsQuery,
+    DnsComparison,
     TcpConnect,
     ProxyConnect,
     TlsHandshake,
@@ -95,6 +96,7 @@ pub enum Detail {
     Machine(Box<Machine>),
     SystemLookup(SystemLookup),
     DnsQuery(DnsQuery),
+    DnsComparison(Box<DnsComparison>),
     TcpConnect(TcpConnect),
     ProxyConnect(ProxyConnect),
     TlsHandshake(TlsHandshake),
@@ -118,6 +120,7 @@ impl Detail {
             Detail::Machine(_) => Operation::Machine,
             Detail::SystemLookup(_) => Operation::SystemLookup,
             Detail::DnsQuery(_) => Operation::DnsQuery,
+            Detail::DnsComparison(_) => Operation::DnsComparison,
             Detail::TcpConnect(_) => Operation::TcpConnect,
             Detail::ProxyConnect(_) => Operation::ProxyConnect,
             Detail::TlsHandshake(_) => Operation::TlsHandshake,

@@ -10,6 +10,7 @@ use crate::words::{Mark, Words};
 
 mod address;
 mod answer;
+mod doubt;
 mod login;
 mod machine;
 mod names;

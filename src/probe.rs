@@ -17,6 +17,7 @@ use crate::verb::{GRAPH, LOGIN, REPORTED, SERVER, TOKEN, Verb, own_host};
 pub(crate) mod application;
 mod azure_cli;
 mod compare;
+mod doubt;
 mod grant;
 mod login;
 mod machine;
@@ -63,6 +64,7 @@ struct Run {
     trust: OnceCell<Trust>,
     /// The addresses to dial for each subject.
     names: HashMap<String, Slot<Vec<IpAddr>>>,
+    compared: doubt::Compared,
     /// Whether the metadata service says that this is an Azure VM.
     in_azure: Slot<bool>,
     token: Slot<Option<Arc<token::Ready>>>,
@@ -130,6 +132,7 @@ pub async fn look(
         recorder: recorder.clone(),
         trust: OnceCell::new(),
         names,
+        compared: doubt::Compared::default(),
         in_azure: Slot::new(),
         token: Slot::new(),
         server: Slot::new(),

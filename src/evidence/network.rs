@@ -1,4 +1,4 @@
-//! What names, connections, handshakes and HTTP showed.
+//! What connections, handshakes and HTTP showed.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,42 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Setting;
-
-/// getaddrinfo: what applications see.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SystemLookup {
-    pub name: String,
-    pub addresses: Vec<IpAddr>,
-    pub canonical_name: Option<String>,
-    /// The EAI code by name, when it failed.
-    pub eai: Option<String>,
-}
-
-/// One question to one nameserver, with its retries and the TCP retry after truncation.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DnsQuery {
-    pub nameserver: SocketAddr,
-    pub name: String,
-    pub record_type: String,
-    /// `udp` or `tcp`: what the last answer or failure came over.
-    pub transport: String,
-    pub truncated: bool,
-    pub rcode: Option<String>,
-    pub authoritative: bool,
-    pub recursion_available: bool,
-    pub addresses: Vec<IpAddr>,
-    /// The CNAME targets in order.
-    pub chain: Vec<String>,
-    pub ttl_s: Option<u32>,
-    /// Owner and MNAME of the SOA in a negative answer.
-    pub soa_zone: Option<String>,
-    pub soa_server: Option<String>,
-    /// TCP 53 beside an unanswered UDP question: `answers`, `connects`, `silent` or `refused`.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub tcp: Option<String>,
-}
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

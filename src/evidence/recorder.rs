@@ -141,7 +141,7 @@ fn redacted(observation: Observation, redactor: &Redactor) -> Observation {
 }
 
 /// Members whose text a peer wrote.
-const PEERS: [&str; 12] = [
+const PEERS: [&str; 13] = [
     "error",
     "quote",
     "value",
@@ -154,6 +154,7 @@ const PEERS: [&str; 12] = [
     "note",
     "content_type",
     "text",
+    "extra_text",
 ];
 
 fn walk(value: &mut Value, redactor: &Redactor, peers: bool) {

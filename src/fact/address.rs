@@ -7,6 +7,9 @@ use crate::cloud::Cloud;
 /// Azure's resolver: the same address in every cloud.
 pub(crate) const AZURE_RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 
+/// The primary server that the SOA of every Azure private zone names.
+pub(super) const AZURE_PRIVATE: &str = "azureprivatedns.net";
+
 /// The class of a set of addresses.
 pub(super) fn class(addresses: &[IpAddr], cloud: &Cloud) -> &'static str {
     let mut classes: Vec<&'static str> = addresses.iter().map(|address| class_of(*address, cloud)).collect();

@@ -73,8 +73,15 @@ pub(super) fn differ(one: &Answer<'_>, other: &Answer<'_>) -> bool {
     !same(one.word, other.word) || (one.word == "private" && disjoint())
 }
 
+/// What one query says.
+pub(super) fn word_of(seen: &Seen<'_>, observation: &Observation, query: &DnsQuery) -> &'static str {
+    if query.addresses.is_empty() { failure(observation, query) } else { class(&query.addresses, seen.cloud) }
+}
+
 fn failure(observation: &Observation, query: &DnsQuery) -> &'static str {
     match observation.outcome {
+        // Who names other servers instead of asking them declines to resolve.
+        Outcome::Ok if query.referral => "refused",
         Outcome::Ok => "nodata",
         Outcome::Rejected => match query.rcode.as_deref() {
             Some("NXDOMAIN") => "nxdomain",
@@ -108,7 +115,7 @@ pub(super) fn told(word: &str, addresses: &[IpAddr]) -> String {
         "nxdomain" => return "NXDOMAIN: the name does not exist".to_owned(),
         "nodata" => return "no address records".to_owned(),
         "servfail" => return "SERVFAIL".to_owned(),
-        "refused" => return "REFUSED".to_owned(),
+        "refused" => return "it declines to resolve (REFUSED, or a referral to others)".to_owned(),
         "silent" => return "no answer".to_owned(),
         "unreachable" => return "nothing listens there (refused or unreachable)".to_owned(),
         "denied" => return "this machine's kernel refused to send".to_owned(),

@@ -55,6 +55,11 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
         },
     };
     row.say("dns.result", word);
+    // Where none answers, the first speaks for all.
+    if let Some(answer) = deciding.or(listed_servers.first()) {
+        super::doubt::read(seen, row, answer);
+        row.quote("nameserver", super::nameservers::shown(answer.nameserver));
+    }
     if let Some(query) = deciding.and_then(|answer| answer.query) {
         row.say("dns.chain", chain(seen, &subject, query, &addresses));
         row.quote("chain_end", query.chain.last().cloned().unwrap_or_default());

@@ -32,6 +32,7 @@ pub(super) fn nameserver_rows(seen: &Seen<'_>, hosts: &[Row]) -> Vec<Row> {
                     row.quote("peers_answer", told(first.word, &first.addresses));
                 }
             }
+            super::doubt::read(seen, &mut row, answer);
             row.quote("nameserver", shown(answer.nameserver));
             row.quote("host", seen.host(&host.subject).unwrap_or_default());
             row.quote("answer", told(answer.word, &answer.addresses));
@@ -97,6 +98,6 @@ pub(super) fn places(nameservers: &[SocketAddr]) -> &'static str {
     }
 }
 
-fn shown(nameserver: SocketAddr) -> String {
+pub(super) fn shown(nameserver: SocketAddr) -> String {
     if nameserver.port() == 53 { nameserver.ip().to_string() } else { nameserver.to_string() }
 }

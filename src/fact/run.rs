@@ -53,6 +53,9 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row]) -> Row {
         row.say("run.local-network", if routed { "routed" } else { "no-default-route" });
     }
     row.say("run.nameservers", super::nameservers::places(&seen.settings.nameservers));
+    if let Some(word) = super::doubt::interception(seen) {
+        row.say("run.interception", word);
+    }
     for (name, value) in instance(seen) {
         row.quote(name, value);
     }

@@ -4,25 +4,32 @@
 //! answer, and the difference between silence and refusal.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hickory_resolver::proto::op::{Edns, Message, MessageType, Query, ResponseCode};
-use hickory_resolver::proto::rr::{DNSClass, Name, RData, RecordType};
+use hickory_resolver::proto::op::{Message, ResponseCode};
+use hickory_resolver::proto::rr::RecordType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::{Failed, failed};
-use crate::evidence::{Detail, DnsQuery, Recorder};
+use crate::evidence::{Detail, DnsChanged, DnsComparison, DnsQuery, Recorder};
 use crate::failure::Outcome;
+
+mod message;
+
+use message::{Form, Question};
 
 /// A lost datagram must not look like a dead server: ask again after these pauses, within the patience.
 const RESEND: [Duration; 2] = [Duration::from_millis(350), Duration::from_millis(1200)];
-const CHAIN: usize = 16;
-const ADDRESSES: usize = 64;
+/// How often a question without EDNS must be answered while the same one with it is not, and how long each pair is waited for.
+const ROUNDS: usize = 3;
+const ROUND: Duration = Duration::from_millis(150);
+/// How long a second reply to one question is waited for.
+const LINGER: Duration = Duration::from_millis(150);
 
-/// Asks `nameserver` for `name` and keeps what came back. The addresses are also returned.
+/// Asks `nameserver` for `name` and keeps what came back, which is also returned.
 pub(crate) async fn ask(
     recorder: &Recorder,
     subject: &str,
@@ -31,7 +38,101 @@ pub(crate) async fn ask(
     record_type: RecordType,
     patience: Duration,
 ) -> DnsQuery {
-    let query = DnsQuery {
+    let mut seen = blank(nameserver, name, record_type);
+    let mut pending =
+        recorder.begin(subject, format!("{record_type} of {name} at {nameserver}"), Detail::DnsQuery(seen.clone()));
+    let mut attempts = 1;
+    let beside = Mutex::new("silent");
+    let result = {
+        let conversation = super::within(patience, converse(&mut seen, record_type, &mut attempts));
+        let tcp = over_tcp_beside(nameserver, name, record_type, &beside);
+        let plain = without_edns_beside(nameserver, name, record_type);
+        tokio::pin!(conversation, tcp, plain);
+        let mut tcp_is_over = false;
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut conversation => break Heard::Ended(result),
+                () = &mut tcp, if !tcp_is_over => tcp_is_over = true,
+                heard = &mut plain => break Heard::WithoutEdns(Box::new(heard)),
+            }
+        }
+    };
+    let result = match result {
+        Heard::Ended(result) => result,
+        Heard::WithoutEdns(heard) => {
+            let (question, answer) = *heard;
+            seen.edns = Some("dropped".to_owned());
+            super::within(patience, take(&mut seen, &question, answer)).await
+        }
+    };
+    if matches!(result, Err((Outcome::Timeout, _))) && !seen.truncated {
+        let word = *beside.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        seen.tcp = Some(word.to_owned());
+    }
+    pending.attempts = attempts;
+    let (outcome, error) = told(&seen, result);
+    pending.detail = Detail::DnsQuery(seen.clone());
+    pending.end(outcome, error);
+    seen
+}
+
+enum Heard {
+    Ended(Result<(), Failed>),
+    WithoutEdns(Box<(Question, Message)>),
+}
+
+/// Puts a question with one thing changed, beside a doubtful answer. It is sent once.
+pub(crate) async fn compare(
+    recorder: &Recorder,
+    subject: &str,
+    changed: DnsChanged,
+    nameserver: SocketAddr,
+    name: &str,
+    record_type: RecordType,
+    patience: Duration,
+) -> DnsQuery {
+    let mut seen = blank(nameserver, name, record_type);
+    if changed == DnsChanged::OverTcp {
+        seen.transport = "tcp".to_owned();
+    }
+    let detail =
+        |changed, query: &DnsQuery| Detail::DnsComparison(Box::new(DnsComparison { changed, query: query.clone() }));
+    let mut pending = recorder.begin(subject, "", detail(changed, &seen));
+    let form = if changed == DnsChanged::CheckingDisabled { Form::CheckingDisabled } else { Form::Ordinary };
+    let mut second = None;
+    let result = super::within(patience, async {
+        let question = Question::new(name, record_type, form)?;
+        if changed == DnsChanged::OverTcp {
+            let answer = over_tcp(nameserver, &question).await?;
+            question.fill(&mut seen, &answer);
+            return Ok(());
+        }
+        let linger = if changed == DnsChanged::Again { LINGER } else { Duration::ZERO };
+        let mut replies = replies(nameserver, &question, linger).await?.into_iter();
+        if let Some(answer) = replies.next() {
+            question.fill(&mut seen, &answer);
+        }
+        second = replies.next().map(|answer| {
+            let mut seen = blank(nameserver, name, record_type);
+            question.fill(&mut seen, &answer);
+            seen
+        });
+        Ok(())
+    })
+    .await;
+    let (outcome, error) = told(&seen, result);
+    pending.detail = detail(changed, &seen);
+    pending.end(outcome, error);
+    if let Some(second) = second {
+        let (outcome, error) = told(&second, Ok(()));
+        recorder.begin(subject, "", detail(DnsChanged::SecondReply, &second)).end(outcome, error);
+    }
+    seen
+}
+
+fn blank(nameserver: SocketAddr, name: &str, record_type: RecordType) -> DnsQuery {
+    DnsQuery {
         nameserver,
         name: name.to_owned(),
         record_type: record_type.to_string(),
@@ -45,47 +146,33 @@ pub(crate) async fn ask(
         ttl_s: None,
         soa_zone: None,
         soa_server: None,
+        soa_ttl_s: None,
+        soa_additional: false,
+        referral: false,
+        extended_errors: Vec::new(),
+        edns: None,
+        unsent: false,
         tcp: None,
-    };
-    let mut pending =
-        recorder.begin(subject, format!("{record_type} of {name} at {nameserver}"), Detail::DnsQuery(query.clone()));
-    let mut seen = query;
-    let mut attempts = 1;
-    let beside = Mutex::new("silent");
-    let result = {
-        let conversation = super::within(patience, converse(&mut seen, record_type, &mut attempts));
-        let comparison = over_tcp_beside(nameserver, name, record_type, &beside);
-        tokio::pin!(conversation);
-        tokio::select! {
-            biased;
-            result = &mut conversation => result,
-            () = comparison => conversation.await,
-        }
-    };
-    if matches!(result, Err((Outcome::Timeout, _))) && !seen.truncated {
-        let word = *beside.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        seen.tcp = Some(word.to_owned());
     }
-    pending.attempts = attempts;
-    let (outcome, error) = match result {
+}
+
+fn told(seen: &DnsQuery, result: Result<(), Failed>) -> Failed {
+    match result {
         Ok(()) if seen.rcode.as_deref() == Some("NOERROR") => (Outcome::Ok, None),
         Ok(()) => (Outcome::Rejected, seen.rcode.clone()),
         Err(failure) => failure,
-    };
-    pending.detail = Detail::DnsQuery(seen.clone());
-    pending.end(outcome, error);
-    seen
+    }
 }
 
 /// Beside an unanswered UDP question: does TCP 53 answer, or at least connect? A dead server and a filtered way differ in it.
 async fn over_tcp_beside(nameserver: SocketAddr, name: &str, record_type: RecordType, said: &Mutex<&'static str>) {
     let say = |word| *said.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = word;
     tokio::time::sleep(RESEND[0]).await;
-    let Ok((_, _, bytes)) = question(name, record_type) else { return };
+    let Ok(question) = Question::new(name, record_type, Form::Ordinary) else { return };
     match TcpStream::connect(nameserver).await {
         Ok(stream) => {
             say("connects");
-            if exchange_tcp(stream, &bytes).await.is_ok() {
+            if exchange_tcp(stream, &question.bytes).await.is_ok() {
                 say("answers");
             }
         }
@@ -94,71 +181,120 @@ async fn over_tcp_beside(nameserver: SocketAddr, name: &str, record_type: Record
     }
 }
 
-/// Always the whole name, with its final dot: search lists are the system resolver's business.
-fn question(name: &str, record_type: RecordType) -> Result<(Message, Query, Vec<u8>), Failed> {
-    let other = |error: &dyn std::fmt::Display| (Outcome::Other, Some(error.to_string()));
-    let name = Name::from_ascii(format!("{}.", name.trim_end_matches('.'))).map_err(|error| other(&error))?;
-    let mut question = Message::query();
-    question.metadata.recursion_desired = true;
-    let mut asked = Query::query(name, record_type);
-    asked.set_query_class(DNSClass::IN);
-    question.add_query(asked.clone());
-    let mut edns = Edns::new();
-    edns.set_max_payload(1232);
-    question.edns = Some(edns);
-    let bytes = question.to_vec().map_err(|error| other(&error))?;
-    Ok((question, asked, bytes))
+/// Beside an unanswered question: it ends only when those without EDNS are answered and those with it never, so that a loss is not taken
+/// for a drop. Most stub resolvers ask without it.
+async fn without_edns_beside(nameserver: SocketAddr, name: &str, record_type: RecordType) -> (Question, Message) {
+    tokio::time::sleep(RESEND[0]).await;
+    let pair = [Form::Ordinary, Form::WithoutEdns].map(|form| Question::new(name, record_type, form));
+    if let [Ok(with), Ok(without)] = pair {
+        let mut rounds = 0;
+        loop {
+            let (heard, plain) = tokio::join!(once(nameserver, &with, ROUND), once(nameserver, &without, ROUND));
+            let Some(answer) = plain.filter(|_| heard.is_none()) else { break };
+            rounds += 1;
+            if rounds == ROUNDS {
+                return (without, answer);
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u32) -> Result<(), Failed> {
-    let (question, asked, bytes) = question(&seen.name, record_type)?;
-    let name = asked.name().clone();
-    let matches = |answer: &Message| {
-        // An error may come without its question; records that come without it are anybody's.
-        let without = answer.queries.is_empty() && answer.metadata.response_code != ResponseCode::NoError;
-        answer.metadata.id == question.metadata.id
-            && answer.metadata.message_type == MessageType::Response
-            && (without || answer.queries.first() == Some(&asked))
-    };
+    let mut question = Question::new(&seen.name, record_type, Form::Ordinary)?;
+    let mut answer = over_udp(seen.nameserver, &question, attempts, &mut seen.unsent).await?;
+    if knows_no_edns(&answer) {
+        let plain = Question::new(&seen.name, record_type, Form::WithoutEdns)?;
+        if let Some(second) = once(seen.nameserver, &plain, RESEND[0]).await.filter(|answer| !knows_no_edns(answer)) {
+            seen.edns = Some("rejected".to_owned());
+            (question, answer) = (plain, second);
+        }
+    }
+    take(seen, &question, answer).await
+}
 
-    let mut answer = over_udp(seen.nameserver, &bytes, &matches, attempts).await?;
+/// A server that is older than EDNS says so, and is asked again without (RFC 6891, 7).
+fn knows_no_edns(answer: &Message) -> bool {
+    matches!(answer.metadata.response_code, ResponseCode::FormErr | ResponseCode::NotImp) && answer.edns.is_none()
+}
+
+/// Keeps an answer; a truncated one is asked for over TCP.
+async fn take(seen: &mut DnsQuery, question: &Question, answer: Message) -> Result<(), Failed> {
+    let mut answer = answer;
     if answer.metadata.truncation {
         seen.truncated = true;
         seen.transport = "tcp".to_owned();
-        answer = over_tcp(seen.nameserver, &bytes, &matches).await?;
+        answer = over_tcp(seen.nameserver, question).await?;
     }
-    fill(seen, &answer, &name, record_type);
+    question.fill(seen, &answer);
     Ok(())
+}
+
+/// A socket that speaks with this nameserver only.
+async fn connected(nameserver: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr =
+        if nameserver.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let socket = UdpSocket::bind(any).await?;
+    socket.connect(nameserver).await?;
+    Ok(socket)
+}
+
+/// The next answer to the question. What is forged or late is passed over: the true answer may still come.
+async fn receive(socket: &UdpSocket, question: &Question, malformed: &mut Option<String>) -> io::Result<Message> {
+    let mut buffer = vec![0; 65_535];
+    loop {
+        let length = socket.recv(&mut buffer).await?;
+        match Message::from_vec(&buffer[..length]) {
+            Ok(answer) if question.is_answered_by(&answer) => return Ok(answer),
+            Ok(_) => {}
+            Err(error) => *malformed = Some(error.to_string()),
+        }
+    }
+}
+
+/// One datagram, and the answer that comes within `wait`.
+async fn once(nameserver: SocketAddr, question: &Question, wait: Duration) -> Option<Message> {
+    let exchange = async {
+        let socket = connected(nameserver).await?;
+        socket.send(&question.bytes).await?;
+        receive(&socket, question, &mut None).await
+    };
+    tokio::time::timeout(wait, exchange).await.ok()?.ok()
+}
+
+/// One datagram, and every answer to it that comes within `linger` after the first.
+async fn replies(nameserver: SocketAddr, question: &Question, linger: Duration) -> Result<Vec<Message>, Failed> {
+    let socket = connected(nameserver).await.map_err(|error| failed(&error))?;
+    socket.send(&question.bytes).await.map_err(|error| failed(&error))?;
+    let mut malformed = None;
+    let first = receive(&socket, question, &mut malformed).await.map_err(|error| failed(&error))?;
+    let mut heard = vec![first];
+    if !linger.is_zero()
+        && let Ok(Ok(second)) = tokio::time::timeout(linger, receive(&socket, question, &mut malformed)).await
+    {
+        heard.push(second);
+    }
+    Ok(heard)
 }
 
 async fn over_udp(
     nameserver: SocketAddr,
-    bytes: &[u8],
-    matches: &impl Fn(&Message) -> bool,
+    question: &Question,
     attempts: &mut u32,
+    unsent: &mut bool,
 ) -> Result<Message, Failed> {
-    let any: SocketAddr =
-        if nameserver.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let mut malformed = None;
     let mut pauses = RESEND.into_iter();
     let mut refusals = 0;
     loop {
         // A fresh port a try: an answer to an older try is not lost, for the socket is asked until the next pause ends.
-        let socket = UdpSocket::bind(any).await.map_err(|error| failed(&error))?;
         let pause = pauses.next();
         let exchange = async {
-            socket.connect(nameserver).await?;
-            socket.send(bytes).await?;
-            let mut buffer = vec![0; 65_535];
-            loop {
-                let length = socket.recv(&mut buffer).await?;
-                match Message::from_vec(&buffer[..length]) {
-                    Ok(answer) if matches(&answer) => return Ok(answer),
-                    // Forged or late: the true answer may still come.
-                    Ok(_) => {}
-                    Err(error) => malformed = Some(error.to_string()),
-                }
-            }
+            let socket = connected(nameserver).await.inspect_err(|error| {
+                *unsent = Outcome::of_io(error) == Outcome::NetworkUnreachable;
+            })?;
+            socket.send(&question.bytes).await?;
+            receive(&socket, question, &mut malformed).await
         };
         let result: io::Result<Message> = match pause {
             Some(pause) => match tokio::time::timeout(pause, exchange).await {
@@ -185,15 +321,11 @@ async fn over_udp(
     }
 }
 
-async fn over_tcp(
-    nameserver: SocketAddr,
-    bytes: &[u8],
-    matches: &impl Fn(&Message) -> bool,
-) -> Result<Message, Failed> {
+async fn over_tcp(nameserver: SocketAddr, question: &Question) -> Result<Message, Failed> {
     let stream = TcpStream::connect(nameserver).await.map_err(|error| failed(&error))?;
-    let answer = exchange_tcp(stream, bytes).await.map_err(|error| failed(&error))?;
+    let answer = exchange_tcp(stream, &question.bytes).await.map_err(|error| failed(&error))?;
     match Message::from_vec(&answer) {
-        Ok(answer) if matches(&answer) => Ok(answer),
+        Ok(answer) if question.is_answered_by(&answer) => Ok(answer),
         Ok(_) => Err((Outcome::Garbage, Some("the answer is to another question".to_owned()))),
         Err(error) => Err((Outcome::Garbage, Some(error.to_string()))),
     }
@@ -207,56 +339,4 @@ async fn exchange_tcp(mut stream: TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>
     let mut answer = vec![0; usize::from(length)];
     stream.read_exact(&mut answer).await?;
     Ok(answer)
-}
-
-fn fill(seen: &mut DnsQuery, answer: &Message, name: &Name, record_type: RecordType) {
-    seen.rcode = Some(rcode(answer.metadata.response_code));
-    seen.authoritative = answer.metadata.authoritative;
-    seen.recursion_available = answer.metadata.recursion_available;
-    // Follow the chain from the question: records beside it are somebody else's.
-    let mut owner = name.clone();
-    while seen.chain.len() < CHAIN {
-        let next = answer.answers.iter().find_map(|record| match &record.data {
-            RData::CNAME(target) if record.name == owner => Some(target.0.clone()),
-            _ => None,
-        });
-        let Some(target) = next else { break };
-        let shown = target.to_ascii().trim_end_matches('.').to_ascii_lowercase();
-        let looped = seen.chain.contains(&shown);
-        seen.chain.push(shown);
-        if looped {
-            break;
-        }
-        owner = target;
-    }
-    let addresses = answer.answers.iter().filter(|record| record.name == owner).filter_map(|record| {
-        let address: IpAddr = match &record.data {
-            RData::A(address) if record_type == RecordType::A => address.0.into(),
-            RData::AAAA(address) if record_type == RecordType::AAAA => address.0.into(),
-            _ => return None,
-        };
-        Some((address, record.ttl))
-    });
-    for (address, ttl) in addresses.take(ADDRESSES) {
-        seen.addresses.push(address);
-        seen.ttl_s = Some(seen.ttl_s.map_or(ttl, |least| least.min(ttl)));
-    }
-    for record in &answer.authorities {
-        if let RData::SOA(soa) = &record.data {
-            seen.soa_zone = Some(record.name.to_ascii());
-            seen.soa_server = Some(soa.mname.to_ascii());
-        }
-    }
-}
-
-fn rcode(code: ResponseCode) -> String {
-    match code {
-        ResponseCode::NoError => "NOERROR".to_owned(),
-        ResponseCode::NXDomain => "NXDOMAIN".to_owned(),
-        ResponseCode::ServFail => "SERVFAIL".to_owned(),
-        ResponseCode::Refused => "REFUSED".to_owned(),
-        ResponseCode::FormErr => "FORMERR".to_owned(),
-        ResponseCode::NotImp => "NOTIMP".to_owned(),
-        other => format!("RCODE{}", u16::from(other)),
-    }
 }

@@ -71,6 +71,13 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
             one = heard.join_next() => match one {
                 Some(Ok(Heard::System(addresses))) => { answers.system = Some(addresses); false }
                 Some(Ok(Heard::Query(query))) => {
+                    if super::doubt::is_doubtful(&run, &subject, &query) {
+                        let (run, subject, query) = (run.clone(), subject.clone(), (*query).clone());
+                        heard.spawn(async move {
+                            super::doubt::compare(run, subject, query).await;
+                            Heard::Witness
+                        });
+                    }
                     if !query.addresses.is_empty() && grace.is_none() {
                         grace = Some(Instant::now() + GRACE);
                     }

@@ -82,6 +82,32 @@ pub(super) const FACTS: &[Fact] = &[
         &["reached", "bypassed", "not-asked", "undetermined"],
     ),
     declare("dns.tcp", "what became of the TCP retry after a truncated answer", &["answers", "silent", "refused"]),
+    declare(
+        "dns.authority",
+        "whose zone a doubtful answer comes from, by its AA bit and SOA: policy = a zone that does not hold the name (RPZ); azure-private = an Azure private zone; root = a root zone; local-zone = one that the nameserver holds itself; enclosing = another zone above the name; unnamed = it does not say",
+        &["policy", "azure-private", "root", "local-zone", "enclosing", "unnamed"],
+    ),
+    declare(
+        "dns.extended-error",
+        "what the nameserver itself adds to a doubtful answer (RFC 8914)",
+        &["filtered", "dnssec", "upstream", "not-allowed", "stale", "other"],
+    ),
+    declare(
+        "dns.dnssec",
+        "whether a SERVFAIL becomes an answer when the nameserver is asked not to validate (CD)",
+        &["bogus", "not-it"],
+    ),
+    declare(
+        "dns.repeated",
+        "a doubtful question put again: two-replies = one question had two different replies; flaps = another answer; recovers = an answer after a failure; tcp-differs = another answer over TCP",
+        &["same", "two-replies", "flaps", "recovers", "tcp-differs"],
+    ),
+    declare(
+        "dns.wildcard",
+        "whether names that nobody has get addresses too: zone = the host's own address, for its zone; everything = in another zone as well",
+        &["none", "zone", "everything"],
+    ),
+    declare("dns.edns", "what befalls questions with EDNS, when those without are answered", &["dropped", "rejected"]),
     // names at one nameserver: one row per name and nameserver
     declare("says", "what this one nameserver answers for the name", ANSWER),
     declare(
@@ -99,6 +125,12 @@ pub(super) const FACTS: &[Fact] = &[
         "TCP 53 beside unanswered UDP questions; for a host: at all its nameservers alike",
         &["answers", "connects", "silent", "refused", "mixed"],
     ),
+    declare(
+        "nameserver.recursion",
+        "whether the nameserver says that it resolves for us (RA)",
+        &["available", "unavailable"],
+    ),
+    declare("nameserver.route", "none = the kernel had no route to the nameserver, and nothing was sent", &["none"]),
     declare("nameserver.place", "where the nameserver is", &["loopback", "azure", "private", "public"]),
     declare("nameserver.order", "whether its answer is the one that applications get", &["decides", "other"]),
 ];

@@ -25,5 +25,10 @@ pub(super) const FACTS: &[Fact] = &[
         "where the configured nameservers are",
         &["loopback", "azure", "private", "public", "several", "none"],
     ),
+    declare(
+        "run.interception",
+        "whether 192.0.2.53, where there is no nameserver, answers DNS (only asked beside a doubtful answer)",
+        &["intercepted", "none"],
+    ),
     declare("run.local-network", "whether this machine has any default route", &["routed", "no-default-route"]),
 ];

@@ -1,0 +1,168 @@
+//! A doubtful answer: whose it is, what the server says of it itself, and what comparisons beside it show.
+
+use super::Row;
+use super::address::AZURE_PRIVATE;
+use super::answer::{Answer, answered, same, told, word_of};
+use super::{Seen, plain, span};
+use crate::evidence::{Detail, DnsChanged, DnsComparison, DnsQuery, Observation};
+use crate::failure::Outcome;
+use crate::verb::{GRAPH, LOGIN};
+
+pub(super) fn read(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>) {
+    let Some(query) = answer.query else { return };
+    if let Some(edns) = ["dropped", "rejected"].into_iter().find(|word| query.edns.as_deref() == Some(word)) {
+        row.say("dns.edns", edns);
+    }
+    if query.rcode.is_some() {
+        row.say("nameserver.recursion", if query.recursion_available { "available" } else { "unavailable" });
+    }
+    if query.unsent {
+        row.say("nameserver.route", "none");
+    }
+    if is_odd(&row.subject, answer.word) {
+        if answered(answer.word) {
+            row.say("dns.authority", authority(query));
+            row.quote("zone", query.soa_zone.as_deref().map(bare).unwrap_or_default());
+            row.quote("zone_server", query.soa_server.as_deref().map(bare).unwrap_or_default());
+            let kept = query.soa_ttl_s.or(query.ttl_s).filter(|seconds| *seconds > 0);
+            row.quote("kept", kept.map(|seconds| span(seconds.into())).unwrap_or_default());
+        }
+        extended_error(seen, row, query);
+    }
+    compared(seen, row, answer, query);
+}
+
+/// An answer that this subject should not have. A private address is what a server's name is for.
+fn is_odd(subject: &str, word: &str) -> bool {
+    let public = matches!(word, "in-tag" | "public" | "agent");
+    if subject == LOGIN || subject == GRAPH { !public } else { !(public || matches!(word, "private" | "cgnat")) }
+}
+
+fn bare(name: &str) -> &str {
+    if name == "." { name } else { name.trim_end_matches('.') }
+}
+
+/// Whose zone the answer comes from. RFC 2308: the SOA of a negative answer is that of the zone which holds the name.
+fn authority(query: &DnsQuery) -> &'static str {
+    let Some(zone) = query.soa_zone.as_deref().map(|zone| bare(zone).to_ascii_lowercase()) else {
+        return if query.authoritative { "local-zone" } else { "unnamed" };
+    };
+    let inside = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        zone == "." || name == zone || name.strip_suffix(&zone).is_some_and(|head| head.ends_with('.'))
+    };
+    let names = std::iter::once(&query.name).chain(&query.chain);
+    if query.soa_additional || !names.into_iter().any(|name| inside(name)) {
+        "policy"
+    } else if query.soa_server.as_deref().is_some_and(|server| bare(server).eq_ignore_ascii_case(AZURE_PRIVATE)) {
+        "azure-private"
+    } else if zone == "." {
+        "root"
+    } else if query.authoritative {
+        "local-zone"
+    } else {
+        "enclosing"
+    }
+}
+
+fn extended_error(seen: &Seen<'_>, row: &mut Row, query: &DnsQuery) {
+    let translated = query.extended_errors.iter().find_map(|error| {
+        let found = seen.lore.words.translate("extended-errors", &[&error.code.to_string()], &error.extra_text)?;
+        Some((error, found))
+    });
+    let Some((error, (word, mark))) = translated else { return };
+    row.say_marked("dns.extended-error", word, mark);
+    let text = plain(&error.extra_text);
+    row.quote(
+        "extended_error",
+        if text.is_empty() { error.code.to_string() } else { format!("{} ({text})", error.code) },
+    );
+}
+
+/// A comparison that was answered.
+struct Beside<'a> {
+    word: &'static str,
+    query: &'a DnsQuery,
+}
+
+impl<'a> Beside<'a> {
+    fn all(seen: &'a Seen<'_>, subject: &str, first: &DnsQuery, changed: DnsChanged) -> Vec<Beside<'a>> {
+        let fits = |observation: &Observation, comparison: &DnsComparison| {
+            comparison.changed == changed
+                && comparison.query.nameserver == first.nameserver
+                && comparison.query.rcode.is_some()
+                // A name of another zone is asked once at each nameserver, for whichever subject came first.
+                && (changed == DnsChanged::OtherZone || observation.subject == subject)
+        };
+        let found = seen.evidence.iter().filter_map(|observation| match &observation.detail {
+            Detail::DnsComparison(comparison) if fits(observation, comparison) => {
+                let query = &comparison.query;
+                Some(Beside { word: word_of(seen, observation, query), query })
+            }
+            _ => None,
+        });
+        found.collect()
+    }
+
+    fn contradicts(&self, answer: &Answer<'_>) -> bool {
+        let shared = self.query.addresses.iter().any(|address| answer.addresses.contains(address));
+        !same(self.word, answer.word) || (self.word == "private" && !shared)
+    }
+
+    fn told(&self) -> String {
+        told(self.word, &self.query.addresses)
+    }
+}
+
+fn compared(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>, first: &DnsQuery) {
+    let subject = row.subject.clone();
+    let of = |changed: DnsChanged| Beside::all(seen, &subject, first, changed);
+    let again = of(DnsChanged::Again);
+    let other = |beside: &Vec<Beside<'_>>| {
+        beside.iter().find(|beside| beside.contradicts(answer) && answered(beside.word)).map(Beside::told)
+    };
+    let repeated = if let Some(second) = of(DnsChanged::SecondReply).iter().find(|beside| beside.contradicts(answer)) {
+        Some(("two-replies", second.told()))
+    } else if let Some(told) = other(&again) {
+        Some((if answered(answer.word) { "flaps" } else { "recovers" }, told))
+    } else if let Some(told) = other(&of(DnsChanged::OverTcp)) {
+        Some(("tcp-differs", told))
+    } else {
+        (!again.is_empty()).then(|| ("same", String::new()))
+    };
+    if let Some((word, told)) = &repeated {
+        row.say("dns.repeated", word);
+        row.quote("other_answer", told);
+    }
+    // A failure that is over when it is looked at again says nothing of validation.
+    let lasting = repeated.is_some_and(|(word, _)| word == "same");
+    if let Some(beside) = of(DnsChanged::CheckingDisabled).first().filter(|_| lasting) {
+        row.say("dns.dnssec", if answered(beside.word) { "bogus" } else { "not-it" });
+    }
+    if let ([beside, ..], [elsewhere, ..]) = (&of(DnsChanged::SameZone)[..], &of(DnsChanged::OtherZone)[..]) {
+        let shares = beside.query.addresses.iter().any(|address| first.addresses.contains(address));
+        let (word, odd) = if !elsewhere.query.addresses.is_empty() {
+            ("everything", Some(elsewhere))
+        } else if shares {
+            ("zone", Some(beside))
+        } else {
+            ("none", None)
+        };
+        row.say("dns.wildcard", word);
+        row.quote("random_name", odd.map(|odd| odd.query.name.clone()).unwrap_or_default());
+    }
+}
+
+/// Whether an address at which there is no nameserver answers like one.
+pub(super) fn interception(seen: &Seen<'_>) -> Option<&'static str> {
+    seen.evidence.iter().find_map(|observation| match &observation.detail {
+        Detail::DnsComparison(comparison) if comparison.changed == DnsChanged::Unroutable => {
+            match observation.outcome {
+                Outcome::Ok | Outcome::Rejected => Some("intercepted"),
+                Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => None,
+                _ => Some("none"),
+            }
+        }
+        _ => None,
+    })
+}
