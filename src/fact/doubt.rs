@@ -1,5 +1,7 @@
 //! A doubtful answer: whose it is, what the server says of it itself, and what comparisons beside it show.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::Row;
 use super::address::AZURE_PRIVATE;
 use super::answer::{Answer, answered, same, told, word_of};
@@ -124,7 +126,8 @@ fn compared(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>, first: &DnsQuer
     let repeated = if let Some(second) = of(DnsChanged::SecondReply).iter().find(|beside| beside.contradicts(answer)) {
         Some(("two-replies", second.told()))
     } else if let Some(told) = other(&again) {
-        Some((if answered(answer.word) { "flaps" } else { "recovers" }, told))
+        // A failure that is over says nothing lasting.
+        answered(answer.word).then_some(("flaps", told))
     } else if let Some(told) = other(&of(DnsChanged::OverTcp)) {
         Some(("tcp-differs", told))
     } else {
@@ -134,23 +137,38 @@ fn compared(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>, first: &DnsQuer
         row.say("dns.repeated", word);
         row.quote("other_answer", told);
     }
-    // A failure that is over when it is looked at again says nothing of validation.
     let lasting = repeated.is_some_and(|(word, _)| word == "same");
     if let Some(beside) = of(DnsChanged::CheckingDisabled).first().filter(|_| lasting) {
         row.say("dns.dnssec", if answered(beside.word) { "bogus" } else { "not-it" });
     }
-    if let ([beside, ..], [elsewhere, ..]) = (&of(DnsChanged::SameZone)[..], &of(DnsChanged::OtherZone)[..]) {
-        let shares = beside.query.addresses.iter().any(|address| first.addresses.contains(address));
-        let (word, odd) = if !elsewhere.query.addresses.is_empty() {
-            ("everything", Some(elsewhere))
-        } else if shares {
-            ("zone", Some(beside))
-        } else {
-            ("none", None)
-        };
-        row.say("dns.wildcard", word);
-        row.quote("random_name", odd.map(|odd| odd.query.name.clone()).unwrap_or_default());
-    }
+    let (beside, elsewhere) = (of(DnsChanged::SameZone), of(DnsChanged::OtherZone));
+    let shared = |names: &[Beside<'_>]| {
+        let alike = |query: &DnsQuery| query.addresses.iter().any(|address| answer.addresses.contains(address));
+        names.iter().find(|beside| alike(beside.query)).map(|beside| beside.query.name.clone())
+    };
+    let (word, odd) = match (shared(&elsewhere), shared(&beside)) {
+        (Some(name), _) => ("everything", name),
+        (None, Some(name)) if !elsewhere.is_empty() => ("zone", name),
+        (None, None) if !elsewhere.is_empty() && !beside.is_empty() => ("none", String::new()),
+        _ => return,
+    };
+    row.say("dns.wildcard", word);
+    row.quote("random_name", odd);
+}
+
+/// Whether these are addresses that this nameserver gives to names that nobody has.
+pub(super) fn made_up(seen: &Seen<'_>, nameserver: SocketAddr, addresses: &[IpAddr]) -> bool {
+    let given = |address: &IpAddr| {
+        seen.evidence.iter().any(|observation| match &observation.detail {
+            Detail::DnsComparison(comparison) => {
+                comparison.changed == DnsChanged::OtherZone
+                    && comparison.query.nameserver == nameserver
+                    && comparison.query.addresses.contains(address)
+            }
+            _ => false,
+        })
+    };
+    !addresses.is_empty() && addresses.iter().all(given)
 }
 
 /// Whether an address at which there is no nameserver answers like one.

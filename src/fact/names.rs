@@ -54,6 +54,8 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
             None => (common(&listed_servers).unwrap_or("try-again"), Vec::new(), Vec::new()),
         },
     };
+    let made_up = deciding.is_some_and(|answer| super::doubt::made_up(seen, answer.nameserver, &addresses));
+    let word = if made_up { "made-up" } else { word };
     row.say("dns.result", word);
     // Where none answers, the first speaks for all.
     if let Some(answer) = deciding.or(listed_servers.first()) {

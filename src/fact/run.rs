@@ -52,8 +52,10 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row]) -> Row {
         let routed = ground.ipv4_source.is_some() || ground.ipv6_source.is_some();
         row.say("run.local-network", if routed { "routed" } else { "no-default-route" });
     }
-    row.say("run.nameservers", super::nameservers::places(&seen.settings.nameservers));
-    if let Some(word) = super::doubt::interception(seen) {
+    let places = super::nameservers::places(&seen.settings.nameservers);
+    row.say("run.nameservers", places);
+    let local = (places == "loopback").then_some("local");
+    if let Some(word) = super::doubt::interception(seen).or(local) {
         row.say("run.interception", word);
     }
     for (name, value) in instance(seen) {

@@ -210,6 +210,12 @@ async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u
             (question, answer) = (plain, second);
         }
     }
+    // As stub resolvers do: a failure may be over when one looks again.
+    if answer.metadata.response_code == ResponseCode::ServFail {
+        tokio::time::sleep(RESEND[0] / 4).await;
+        *attempts += 1;
+        answer = once(seen.nameserver, &question, RESEND[0]).await.unwrap_or(answer);
+    }
     take(seen, &question, answer).await
 }
 

@@ -25,6 +25,7 @@ const ANSWER: &[&str] = &[
     "no-nameserver",
     "literal",
     "late",
+    "made-up",
     "undetermined",
 ];
 
@@ -47,7 +48,7 @@ const PEERS: &[&str] = &[
 pub(super) const FACTS: &[Fact] = &[
     declare(
         "dns.result",
-        "what decides: getaddrinfo's answer, or with --nameserver the first server's that answers; in-tag = inside AzureActiveDirectory; agent = 6.6.0.0/16 of Global Secure Access; literal = an address was given instead of a name",
+        "what decides: getaddrinfo's answer, or with --nameserver the first server's that answers; in-tag = inside AzureActiveDirectory; agent = 6.6.0.0/16 of Global Secure Access; literal = an address was given instead of a name; made-up = the address that the nameserver gives to names which nobody has, too",
         ANSWER,
     ),
     declare("dns.system", "what getaddrinfo says (unsaid with --nameserver)", ANSWER),
@@ -99,8 +100,8 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare(
         "dns.repeated",
-        "a doubtful question put again: two-replies = one question had two different replies; flaps = another answer; recovers = an answer after a failure; tcp-differs = another answer over TCP",
-        &["same", "two-replies", "flaps", "recovers", "tcp-differs"],
+        "a doubtful question put again: two-replies = one question had two different replies; flaps = another answer; tcp-differs = another answer over TCP",
+        &["same", "two-replies", "flaps", "tcp-differs"],
     ),
     declare(
         "dns.wildcard",

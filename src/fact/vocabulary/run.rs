@@ -27,8 +27,8 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare(
         "run.interception",
-        "whether 192.0.2.53, where there is no nameserver, answers DNS (only asked beside a doubtful answer)",
-        &["intercepted", "none"],
+        "whether 192.0.2.53, where there is no nameserver, answers DNS (only asked beside a doubtful answer); local = all nameservers are on this machine",
+        &["intercepted", "none", "local"],
     ),
     declare("run.local-network", "whether this machine has any default route", &["routed", "no-default-route"]),
 ];

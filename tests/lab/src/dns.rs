@@ -1,7 +1,10 @@
 //! Nameservers, over UDP and TCP, each with its way of answering.
 
+mod quirk;
+
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, OpCode, Query, ResponseCode};
@@ -21,6 +24,8 @@ pub struct Server {
     pub plans: Arc<Vec<Plan>>,
     pub ledger: Ledger,
     pub peer: String,
+    /// How often each question was asked.
+    pub turns: Mutex<HashMap<(String, RecordType), usize>>,
 }
 
 impl Server {
@@ -76,7 +81,16 @@ impl Server {
         let plan = self.plans.iter().find(|plan| {
             plan.name == asked || plan.chain.contains(&asked) || plan.public_alias == asked || plan.privatelink == asked
         });
-        let answers = plan.map_or(self.behaviour.all, |plan| plan.role.answers(&self.behaviour));
+        let zone = |name: &str| name.split_once('.').map_or(String::new(), |(_, zone)| zone.to_owned());
+        let beside = || self.plans.iter().find(|plan| zone(&plan.name) == zone(&asked));
+        let wanted = plan.or_else(beside).map_or(self.behaviour.all, |plan| plan.role.answers(&self.behaviour));
+        let turn = {
+            let mut turns = crate::tap::lock(&self.turns);
+            let turn = turns.entry((asked.clone(), query.query_type())).or_default();
+            *turn += 1;
+            *turn
+        };
+        let answers = quirk::as_if(wanted, question, over_tcp, turn);
         let mut reply = Message::response(question.metadata.id, OpCode::Query);
         reply.metadata.recursion_desired = question.metadata.recursion_desired;
         reply.metadata.recursion_available = true;
@@ -114,6 +128,17 @@ impl Server {
                 fill(&mut reply, plan, &asked, query, answers);
             }
             _ => fill(&mut reply, plan, &asked, query, answers),
+        }
+        quirk::dress(&mut reply, wanted, answers, &self.plans, plan.or_else(beside), query);
+        if wanted == Answers::Injected && !over_tcp {
+            let mut lie = Message::response(question.metadata.id, OpCode::Query);
+            lie.metadata.recursion_available = true;
+            lie.add_query(query.clone());
+            if query.query_type() == RecordType::A {
+                let address = plan.map_or(Ipv4Addr::new(10, 66, 6, 6), |plan| plan.privates[0]);
+                lie.add_answer(Record::from_rdata(query.name().clone(), 60, RData::A(A(address))));
+            }
+            return (encode([lie, reply]), pause);
         }
         if answers == Answers::Forged && !over_tcp {
             let mut forged = Vec::new();
@@ -254,7 +279,13 @@ mod tests {
         let plans = Arc::new(crate::plan::draw(&mut rng, &scenario, &names));
         let name = plans.iter().find(|plan| plan.role == role).map(|plan| plan.name.clone())?;
         let behaviour = Nameserver { all: answers, ..Nameserver::default() };
-        let server = Server { behaviour, plans, ledger: Ledger::default(), peer: "nameserver 1".to_owned() };
+        let server = Server {
+            behaviour,
+            plans,
+            ledger: Ledger::default(),
+            peer: "nameserver 1".to_owned(),
+            turns: Mutex::default(),
+        };
         let bound = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
         let address = bound.local_addr().expect("bound");
         tokio::spawn(Arc::new(server).udp(bound));

@@ -42,6 +42,34 @@ pub enum Answers {
     Hangs,
     /// Hears no UDP.
     TcpOnly,
+    /// An address of its own for every name of the zone, or of the world.
+    WildcardZone,
+    Everything,
+    /// Questions with EDNS are lost, or answered with FORMERR.
+    EdnsDropped,
+    EdnsFormerr,
+    /// SERVFAIL unless it is asked not to validate.
+    Bogus,
+    EdeBlocked,
+    EdeFiltered,
+    EdeUnreachable,
+    /// NXDOMAIN of a response policy, of a zone of its own, of an Azure private zone, of a root of its own.
+    Policy,
+    LocalZone,
+    AzureZone,
+    OwnRoot,
+    /// A private address that it holds itself.
+    LocalPrivate,
+    NoRecursion,
+    Referral,
+    /// NXDOMAIN, then the truth, then NXDOMAIN…; silence, then the truth…; SERVFAIL, then the truth for good.
+    Flaps,
+    EverySecond,
+    Recovers,
+    /// A forged reply before the true one.
+    Injected,
+    /// A private address over UDP, the truth over TCP.
+    UdpForged,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

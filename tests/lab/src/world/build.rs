@@ -206,6 +206,7 @@ impl Site<'_> {
                 plans: self.plans.clone(),
                 ledger: self.ledger.clone(),
                 peer: format!("nameserver {}", place + 1),
+                turns: Mutex::default(),
             });
             if let Some(socket) = ears.udp {
                 self.tasks.spawn(server.clone().udp(socket));
