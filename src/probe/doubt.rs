@@ -14,7 +14,7 @@ use crate::net::dns;
 use crate::verb::{GRAPH, LOGIN};
 
 /// TEST-NET-1 (RFC 5737) is nobody's: what answers there stands on the way and takes every question to port 53 for its own.
-const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53)), 53);
+pub(super) const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53)), 53);
 /// RFC 2606 keeps it from being anybody's; no name below it but `www` exists.
 const OTHER_ZONE: &str = "example.com";
 /// So that whoever reads a DNS server's log knows who asked.

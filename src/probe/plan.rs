@@ -52,6 +52,12 @@ fn names(target: &Target, jobs: &[(Verb, String)]) -> Vec<Destination> {
     for nameserver in target.asked_nameservers() {
         plan.push(Destination::new("dns", nameserver.to_string(), purpose.clone()));
     }
+    if target.asked_nameservers().iter().any(|nameserver| !nameserver.ip().is_loopback()) {
+        let purpose =
+            "one question to an address at which there is no nameserver: whether somebody on the path answers";
+        let nobody = Destination::new("dns", super::doubt::NOBODY.to_string(), purpose);
+        plan.push(Destination { only: Some("beside a doubtful answer"), ..nobody });
+    }
     if target.nameservers.is_none() {
         plan.push(Destination::new("command", "getaddrinfo", format!("{purpose}, as the system resolves them")));
         let azure = super::resolve::AZURE_RESOLVER;
