@@ -20,6 +20,8 @@ use crate::verb::{GRAPH, LOGIN};
 
 /// A host has this many addresses at most that we dial.
 pub(super) const ADDRESSES: usize = 16;
+/// So many addresses of the proxy's name are dialled.
+const PROXY_ADDRESSES: usize = 3;
 /// A reply that asks for patience gets it once.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -136,16 +138,7 @@ async fn through_proxy(place: &Place) {
         return;
     }
     for attempt in 0..2 {
-        let mut connected = None;
-        for address in addresses.iter().take(3) {
-            let address = SocketAddr::new(*address, proxy.port);
-            let to = Peer { subject: &place.subject, host: &proxy.host, address, dialled: address, proxy: true };
-            if let Ok(stream) = dial::tcp(&run.recorder, &to, run.patience()).await {
-                connected = Some(stream);
-                break;
-            }
-        }
-        let Some(stream) = connected else { return };
+        let Some(stream) = first_up(place, &proxy.host, &addresses, proxy.port).await else { return };
         let destination = format!("{}:{}", place.host, place.port);
         let tunnel = proxy::connect(&run.recorder, &place.subject, stream, proxy, &destination, run.patience()).await;
         let spoken = match tunnel {
@@ -158,6 +151,24 @@ async fn through_proxy(place: &Place) {
             return;
         }
     }
+}
+
+/// The first of the proxy's addresses that accepts. All are dialled at once: several dead ones cost the patience of one.
+async fn first_up(place: &Place, host: &str, addresses: &[IpAddr], port: u16) -> Option<TcpStream> {
+    let mut connects = JoinSet::new();
+    for address in addresses.iter().take(PROXY_ADDRESSES) {
+        let (place, host, address) = (place.clone(), host.to_owned(), SocketAddr::new(*address, port));
+        connects.spawn(async move {
+            let to = Peer { subject: &place.subject, host: &host, address, dialled: address, proxy: true };
+            dial::tcp(&place.run.recorder, &to, place.run.patience()).await.ok()
+        });
+    }
+    while let Some(connected) = connects.join_next().await {
+        if let Ok(Some(stream)) = connected {
+            return Some(stream);
+        }
+    }
+    None
 }
 
 async fn proxy_addresses(run: &Run, host: &str) -> Vec<IpAddr> {

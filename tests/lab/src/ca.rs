@@ -120,8 +120,12 @@ impl Authorities {
         };
         let wrong = [other.to_owned()];
         let names = if tls == Tls::WrongName { &wrong[..] } else { names };
-        let mut params = CertificateParams::new(names.to_vec())?;
         let subject = names.first().map_or("localhost", String::as_str);
+        let mut all = names.to_vec();
+        if tls == Tls::ManyNames {
+            all.extend((0..1000).map(|place| format!("tenant-{place:04}.{subject}")));
+        }
+        let mut params = CertificateParams::new(all)?;
         params.distinguished_name = distinguished((subject, "Microsoft Corporation", "US"));
         params.not_before = from;
         params.not_after = until;

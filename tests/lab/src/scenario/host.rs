@@ -49,6 +49,8 @@ pub enum Tls {
     Expired,
     NotYetValid,
     Incomplete,
+    /// Well, with a thousand other names.
+    ManyNames,
     /// Silence to a handshake that names this host; other names are answered.
     SilentByName,
     /// A reset, likewise.

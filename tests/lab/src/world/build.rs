@@ -308,8 +308,9 @@ fn server_may_have_token(scenario: &Scenario, token: &Made, now: i64) -> bool {
     let in_time = token.expires > now + scenario.date_offset();
     let recovers = server.times > 0;
     let asked_for = recovers || (server.asks == Asks::Cleartext && server.role);
-    let verified =
-        |(place, tls): (usize, Tls)| server.at(place).ssl == Ssl::S && matches!(tls, Tls::Ok | Tls::InspectedTrusted);
+    let verified = |(place, tls): (usize, Tls)| {
+        server.at(place).ssl == Ssl::S && matches!(tls, Tls::Ok | Tls::InspectedTrusted | Tls::ManyNames)
+    };
     let proven = server.named == Named::Name && (recovers || server.sides().into_iter().enumerate().any(verified));
     well_formed && for_postgres && in_time && asked_for && proven
 }
