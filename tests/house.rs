@@ -122,6 +122,24 @@ fn unsafe_lives_in_one_module() {
     assert!(with[0].ends_with("net/host.rs"), "{with:?}");
 }
 
+/// Test builds switch on every feature of regex; the program's own build has Perl's classes and no other of Unicode.
+#[test]
+fn patterns_need_no_tables_that_the_program_lacks() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        if code(&text).contains(r"\p{") {
+            wrong.push(path.display().to_string());
+        }
+    }
+    for list in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("checks/words")).expect("word lists") {
+        let path = list.expect("a word list").path();
+        if std::fs::read_to_string(&path).expect("a word list").contains(r"\p{") {
+            wrong.push(path.display().to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join(", "));
+}
+
 #[test]
 fn files_are_rooms() {
     for (path, text) in sources() {

@@ -32,17 +32,37 @@ fn allowed() -> bool {
     false
 }
 
-/// Whether the real servers of a story are installed; a skip is said, and whether it is a failure decides `PREFLIGHT_REQUIRE`.
-fn has_what_is_real(story: &Story) -> bool {
+/// Whether this machine has what a story needs beyond namespaces; a skip is said, and whether it is a failure decides `PREFLIGHT_REQUIRE`.
+fn has_what_it_needs(story: &Story) -> bool {
     let Some(name) = namespaces::missing(&story.scenario) else { return true };
     let required = std::env::var("PREFLIGHT_REQUIRE").unwrap_or_default();
     assert!(
         !required.split(',').any(|word| word.trim() == name),
-        "{} needs {name}, which PREFLIGHT_REQUIRE={required} asks for and is not installed",
+        "{} needs {name}, which PREFLIGHT_REQUIRE={required} asks for and is not to be had",
         story.name
     );
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {} was not told: {name} is not installed", story.name);
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {} was not told: {name} is not to be had", story.name);
     false
+}
+
+/// The sign-in goes on with what the second nameserver says, while the first one is still waited for.
+#[test]
+fn a_dead_first_nameserver_holds_up_no_sign_in() {
+    if !allowed() {
+        return;
+    }
+    let _turn = stories::turn();
+    let story = lab::story::named(&lab::story::directory(), "dns/nameserver-silent-first").expect("a story");
+    let run = namespaces::story(stories::program(), &story, stories::seed(), &DOOR).expect("a run");
+    let report = run.report.expect("a report");
+    let ended = |operation: &str, outcome: &str| {
+        let evidence = report["evidence"].as_array().into_iter().flatten();
+        let mine = evidence.filter(|one| one["operation"] == operation && one["outcome"] == outcome);
+        mine.filter_map(|one| Some(one["at_ms"].as_u64()? + one["duration_ms"].as_u64()?)).min()
+    };
+    let session = ended("session", "ok").expect("a session");
+    let silence = ended("dns-query", "timeout").expect("a silent nameserver");
+    assert!(session < silence, "the session came after {session} ms, the nameserver was given up after {silence} ms");
 }
 
 /// `STORY=name` chooses, `SEED=n` repeats; `CARRIER=namespaces` tells the stories of loopback here as well.
@@ -54,7 +74,7 @@ fn every_story_comes_true() {
     if mine.is_empty() || !allowed() {
         return;
     }
-    let mine: Vec<Story> = mine.into_iter().filter(has_what_is_real).collect();
+    let mine: Vec<Story> = mine.into_iter().filter(has_what_it_needs).collect();
     let seed = stories::seed();
     stories::tell(&mine, seed, AT_ONCE, |story| namespaces::story(stories::program(), story, seed, &DOOR));
 }

@@ -66,7 +66,7 @@ fn flat(text: &str) -> String {
     static NOISE: OnceLock<Regex> = OnceLock::new();
     let noise = pattern(
         &NOISE,
-        r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\u{2500}-\u{257f}]|\\r|\\n|\\t|[\s\p{Cc}]",
+        r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\u{2500}-\u{257f}]|\\r|\\n|\\t|[\s\x00-\x1f\x7f-\u{9f}]",
     );
     let text = noise.replace_all(text, " ").replace("\\\"", "\"").replace("\\'", "'");
     let text = text.replace(['\u{2018}', '\u{2019}'], "'").replace(['\u{201c}', '\u{201d}'], "\"");

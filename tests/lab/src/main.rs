@@ -126,7 +126,7 @@ fn score_apart(program: &Path, stories: Vec<Story>, seeds: &[u64]) -> Result<Vec
     let (stories, missing): (Vec<Story>, Vec<Story>) =
         stories.into_iter().partition(|story| namespaces::missing(&story.scenario).is_none());
     for story in missing {
-        eprintln!("lab: {} is left out: it needs a real server that is not installed", story.name);
+        eprintln!("lab: {} is left out: it needs what is not to be had here", story.name);
     }
     Ok(told(&stories, seeds, true, APART, &|story, seed| namespaces::story(program, story, seed, &[INSIDE])))
 }

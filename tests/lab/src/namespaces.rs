@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use self::network::Network;
 use crate::run::{self, Run};
-use crate::scenario::Scenario;
+use crate::scenario::{Link, Scenario};
 use crate::story::{self, Story};
 use crate::world::World;
 
@@ -55,8 +55,11 @@ pub fn refused(door: &[&str]) -> Option<&'static str> {
     REFUSED.get_or_init(|| send(Path::new(""), None, 0, door).err()).as_deref()
 }
 
-/// The first real server that a story wants and this machine lacks.
+/// The first thing beyond namespaces that a story wants and this machine lacks: a real server, or tunnel devices.
 pub fn missing(scenario: &Scenario) -> Option<&'static str> {
+    if scenario.link.as_ref().is_some_and(Link::needs_forwarder) && !apart::has_tunnels() {
+        return Some("tun");
+    }
     scenario.world.real.iter().find(|real| real.program().is_none()).map(|real| real.name())
 }
 

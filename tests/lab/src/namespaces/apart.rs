@@ -70,13 +70,19 @@ struct Request {
     room: [u8; 22],
 }
 
+const TUNNELS: &str = "/dev/net/tun";
 /// _IOW('T', 202, int)
 const TUNSETIFF: u32 = 0x4004_54ca;
 
+/// Whether this user may make tunnel devices where it may make namespaces.
+pub(super) fn has_tunnels() -> bool {
+    OpenOptions::new().read(true).write(true).open(TUNNELS).is_ok()
+}
+
 /// Makes a tunnel device in this thread's network namespace. Whoever reads the file gets what the kernel sends through it.
 pub(super) fn tunnel(name: &str) -> io::Result<File> {
-    let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
-    let device = device.map_err(|error| io::Error::new(error.kind(), format!("/dev/net/tun: {error}")))?;
+    let device = OpenOptions::new().read(true).write(true).open(TUNNELS);
+    let device = device.map_err(|error| io::Error::new(error.kind(), format!("{TUNNELS}: {error}")))?;
     let mut request = Request { name: [0; 16], flags: 0x0001 | 0x1000, room: [0; 22] };
     request.name[..name.len()].copy_from_slice(name.as_bytes());
     // SAFETY: the request is what this operation takes, and the kernel only reads it.
