@@ -83,6 +83,9 @@ pub struct CheckArgs {
     /// Database role to sign in as, never altered; without it no sign-in is tried [PGUSER].
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// Look this user, group, service principal or managed identity up in Microsoft Graph: name and type as the server will want them.
+    #[arg(long, value_name = "NAME")]
+    pub principal: Option<String>,
     /// Database [PGDATABASE; default: postgres].
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,

@@ -11,6 +11,7 @@ mod identity;
 mod names;
 mod network;
 mod postgres;
+mod principal;
 mod recorder;
 mod reported;
 mod settings;
@@ -20,6 +21,7 @@ pub use identity::{Instance, MetadataReply, TokenRequest};
 pub use names::{DnsChanged, DnsComparison, DnsQuery, ExtendedError, SystemLookup};
 pub use network::{Certificate, Changed, Comparison, HttpExchange, ProxyConnect, TcpConnect, TlsHandshake};
 pub use postgres::{PasswordReply, ServerError, Session, SslRequest, Startup};
+pub use principal::{DirectoryObject, GraphQuestion, PrincipalLookup};
 pub(crate) use recorder::millis;
 pub use recorder::{Pending, Recorder};
 pub use reported::Reported;
@@ -49,7 +51,7 @@ pub struct Stamp {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Observation {
-    /// Whose stage this is: `login`, `graph`, `server`, `metadata`, `token`, `machine`, `run`, or a check's own host.
+    /// Whose stage this is: `login`, `graph`, `server`, `metadata`, `token`, `principal`, `machine`, `run`, or a check's own host.
     pub subject: String,
     pub outcome: Outcome,
     /// The errno, rustls or protocol error in its own words, when there is one.
@@ -85,6 +87,7 @@ pub enum Operation {
     Startup,
     Password,
     Session,
+    Principal,
     Reported,
     Probe,
 }
@@ -109,6 +112,7 @@ pub enum Detail {
     Startup(Startup),
     Password(PasswordReply),
     Session(Session),
+    Principal(PrincipalLookup),
     Reported(Reported),
     Probe(ProbeNote),
 }
@@ -133,6 +137,7 @@ impl Detail {
             Detail::Startup(_) => Operation::Startup,
             Detail::Password(_) => Operation::Password,
             Detail::Session(_) => Operation::Session,
+            Detail::Principal(_) => Operation::Principal,
             Detail::Reported(_) => Operation::Reported,
             Detail::Probe(_) => Operation::Probe,
         }

@@ -16,6 +16,7 @@ mod machine;
 mod names;
 mod nameservers;
 mod path;
+mod principal;
 mod reported;
 mod run;
 mod token;
@@ -148,6 +149,7 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
         hosts.push(row);
     }
     let mut token = token::read(&seen);
+    let mut principal = principal::read(&seen);
     login::read(&seen, hosts.iter_mut().find(|row| row.subject == SERVER));
     let mut machine = machine::read(&seen, &hosts);
     let run = run::read(&seen, &hosts);
@@ -158,14 +160,16 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
     let mut reported =
         reported::read(&seen, &reported::Run { hosts: &hosts, token: &token, machine: &machine, run: &run });
     token.also(&run);
+    principal.also(&run);
     machine.also(&run);
     reported.also(&run);
     if let Some(server) = hosts.iter_mut().find(|row| row.subject == SERVER) {
         // A login carries its token: both are stages of one sign-in.
         server.also(&token);
+        principal::of_user(&seen, server);
     }
     hosts.push(nameservers::all_nameservers(&seen, &rows));
-    rows.splice(0..0, hosts.into_iter().chain([token, machine, reported]));
+    rows.splice(0..0, hosts.into_iter().chain([token, principal, machine, reported]));
     Facts { settings, cloud, rows }
 }
 

@@ -100,7 +100,7 @@ pub fn http_reply(bytes: &[u8]) {
 pub fn token_reply(status: u16, body: &[u8]) -> bool {
     let recorder = Recorder::new();
     let mut detail = TokenRequest::default();
-    let answer = Answer { status, body: body.to_vec() };
+    let answer = Answer { status, body: body.to_vec(), retry_after: None };
     let token = application::read(&recorder, &mut detail, &answer);
     keep(&recorder, Detail::TokenRequest(Box::new(detail)), token.is_ok())
 }

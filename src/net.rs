@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod dial;
 pub(crate) mod dns;
 pub(crate) mod form;
+pub(crate) mod graph;
 pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod postgres;

@@ -12,7 +12,7 @@ use crate::evidence::{Detail, ProbeNote, Recorder, Reported, RouteChosen, Settin
 use crate::failure::Outcome;
 use crate::net::tls::Trust;
 use crate::target::{Source, Target};
-use crate::verb::{GRAPH, LOGIN, REPORTED, SERVER, TOKEN, Verb, own_host};
+use crate::verb::{GRAPH, LOGIN, PRINCIPAL, REPORTED, SERVER, TOKEN, Verb, own_host};
 
 pub(crate) mod application;
 mod azure_cli;
@@ -23,6 +23,7 @@ mod login;
 mod machine;
 pub(crate) mod metadata;
 mod plan;
+mod principal;
 mod reach;
 mod resolve;
 mod server;
@@ -71,6 +72,8 @@ struct Run {
     server: Slot<Option<Arc<server::Open>>>,
     /// Reaching the login host gives its Date, by which the clock is measured.
     dated: Slot<()>,
+    /// Whether the sign-in failed in a way that the user's name or identity may explain.
+    doubted: Slot<bool>,
 }
 
 impl Run {
@@ -137,6 +140,7 @@ pub async fn look(
         token: Slot::new(),
         server: Slot::new(),
         dated: Slot::new(),
+        doubted: Slot::new(),
     });
     let mut probes = JoinSet::new();
     let mut named = HashMap::new();
@@ -151,6 +155,9 @@ pub async fn look(
             drop((verb == Verb::Token).then(|| run.token.giver()));
             drop((verb == Verb::Server).then(|| run.server.giver()));
         }
+    }
+    if !jobs.contains(&(Verb::Login, SERVER.to_owned())) {
+        drop(run.doubted.giver());
     }
     if !jobs.contains(&(Verb::Reach, LOGIN.to_owned())) {
         drop(run.dated.giver());
@@ -196,6 +203,7 @@ async fn one(run: Arc<Run>, verb: Verb, subject: String) {
         Verb::Token => token::run(run).await,
         Verb::Server => server::run(run).await,
         Verb::Login => login::run(run).await,
+        Verb::Principal => principal::run(run).await,
         Verb::Machine => machine::run(run).await,
         Verb::Reported => reported(&run),
         // The nameservers are heard while names are resolved.
@@ -249,7 +257,14 @@ fn jobs(target: &Target, asked: &[(Verb, String)]) -> Vec<(Verb, String)> {
                 add(Verb::Token, TOKEN);
                 add(Verb::Login, SERVER);
             }
-            other => add(*other, subject),
+            Verb::Principal => {
+                add(Verb::Resolve, GRAPH);
+                if matches!(target.source, Source::Application { .. }) {
+                    add(Verb::Resolve, LOGIN);
+                }
+                add(Verb::Principal, PRINCIPAL);
+            }
+            Verb::Resolve | Verb::Machine | Verb::Reported => add(*verb, subject),
         }
     }
     jobs
@@ -290,6 +305,7 @@ fn settings(target: &Target, jobs: &[(Verb, String)]) -> Settings {
         server: target.server.as_ref().map(|server| server.host.clone()),
         port: target.server.as_ref().map_or(5432, |server| server.port),
         user: target.user.clone(),
+        principal: target.principal.clone(),
         database: target.database.clone(),
         topology: target.topology,
         credential: target.credential.name().to_owned(),

@@ -28,6 +28,8 @@ pub struct Target {
     pub cloud: Cloud,
     pub server: Option<Server>,
     pub user: Option<String>,
+    /// Whom Microsoft Graph is asked for.
+    pub principal: Option<String>,
     pub database: String,
     pub topology: Option<Topology>,
     pub credential: Credential,

@@ -9,18 +9,20 @@ pub enum Verb {
     Token,
     Server,
     Login,
+    Principal,
     Machine,
     Reported,
 }
 
 impl Verb {
-    pub const ALL: [Verb; 8] = [
+    pub const ALL: [Verb; 9] = [
         Verb::Resolve,
         Verb::Nameservers,
         Verb::Reach,
         Verb::Token,
         Verb::Server,
         Verb::Login,
+        Verb::Principal,
         Verb::Machine,
         Verb::Reported,
     ];
@@ -33,6 +35,7 @@ impl Verb {
             Verb::Token => "token",
             Verb::Server => "server",
             Verb::Login => "login",
+            Verb::Principal => "principal",
             Verb::Machine => "machine",
             Verb::Reported => "reported",
         }
@@ -47,13 +50,14 @@ pub const LOGIN: &str = "login";
 pub const GRAPH: &str = "graph";
 pub const SERVER: &str = "server";
 pub const TOKEN: &str = "token";
+pub const PRINCIPAL: &str = "principal";
 pub const MACHINE: &str = "machine";
 pub const NAMESERVERS: &str = "nameservers";
 /// An error text that somebody else got.
 pub const REPORTED: &str = "reported";
 
 /// The subjects that every run knows; any other is a host of a user's check, as HOST:PORT.
-pub const SUBJECTS: [&str; 7] = [LOGIN, GRAPH, SERVER, TOKEN, MACHINE, NAMESERVERS, REPORTED];
+pub const SUBJECTS: [&str; 8] = [LOGIN, GRAPH, SERVER, TOKEN, PRINCIPAL, MACHINE, NAMESERVERS, REPORTED];
 
 /// The host and port of a user's own subject.
 ///

@@ -4,7 +4,7 @@ use crate::catalogue::{Catalogue, Check, Standing};
 use crate::fact::{Facts, Row};
 use crate::stage::Stage;
 use crate::terms::{Status, Topology};
-use crate::verb::{GRAPH, LOGIN, NAMESERVERS, REPORTED, SERVER, TOKEN};
+use crate::verb::{GRAPH, LOGIN, NAMESERVERS, PRINCIPAL, REPORTED, SERVER, TOKEN};
 
 /// A check with its status and why.
 pub struct Judged<'a> {
@@ -190,7 +190,7 @@ fn not_asked(facts: &Facts, check: &Check, before: &[Judged<'_>]) -> Option<Stri
     if check.target == SERVER && settings.server.is_none() {
         return Some("no --server was given".to_owned());
     }
-    if check.stage == Stage::Login && settings.user.is_none() {
+    if check.stage == Stage::Login && check.target != PRINCIPAL && settings.user.is_none() {
         return Some("no --user was given: no sign-in was tried".to_owned());
     }
     if check.target == NAMESERVERS && settings.nameservers.is_empty() {

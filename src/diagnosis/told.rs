@@ -142,6 +142,9 @@ fn is_safe(name: &str, value: &str, language: Language) -> bool {
     let starts = value.chars().next().is_some_and(|letter| letter != '-');
     let fits = match (name, language) {
         ("user" | "database" | "principal", Language::Sql) => value.chars().all(role),
+        // Templates set these in single quotes.
+        ("directory_name" | "asked_name", Language::Sql) => value.chars().all(role),
+        ("directory_name" | "asked_name", _) => value.chars().all(|letter| role(letter) && letter != '\''),
         ("resource", _) => value.chars().all(|letter| azure(letter) || letter == '/'),
         _ => value.chars().all(azure),
     };

@@ -141,7 +141,7 @@ fn redacted(observation: Observation, redactor: &Redactor) -> Observation {
 }
 
 /// Members whose text a peer wrote.
-const PEERS: [&str; 13] = [
+const PEERS: [&str; 16] = [
     "error",
     "quote",
     "value",
@@ -155,6 +155,9 @@ const PEERS: [&str; 13] = [
     "content_type",
     "text",
     "extra_text",
+    "display_name",
+    "user_principal_name",
+    "mail",
 ];
 
 fn walk(value: &mut Value, redactor: &Redactor, peers: bool) {

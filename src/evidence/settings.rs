@@ -19,6 +19,9 @@ pub struct Settings {
     pub server: Option<String>,
     pub port: u16,
     pub user: Option<String>,
+    /// The principal that `--principal` names.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub principal: Option<String>,
     pub database: String,
     pub topology: Option<crate::terms::Topology>,
     /// `auto`, or what `--credential` says.

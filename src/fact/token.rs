@@ -15,8 +15,10 @@ pub(super) fn read(seen: &Seen<'_>) -> Row {
     let mut row = Row::of(TOKEN);
     row.quote("resource", &seen.settings.resource);
     row.quote("client_id", seen.settings.client_id.clone().unwrap_or_default());
-    let metadata = seen.evidence.iter().enumerate().rev().find_map(|(index, observation)| match &observation.detail {
-        Detail::Metadata(reply) if reply.asked == "token" => Some((index, observation, reply)),
+    // A token for Microsoft Graph is asked for on behalf of another subject.
+    let own: Vec<_> = seen.of(TOKEN).collect();
+    let metadata = own.iter().rev().find_map(|(index, observation)| match &observation.detail {
+        Detail::Metadata(reply) if reply.asked == "token" => Some((*index, *observation, reply)),
         _ => None,
     });
     let claims = seen.evidence.iter().enumerate().find_map(|(index, observation)| match &observation.detail {
@@ -26,8 +28,8 @@ pub(super) fn read(seen: &Seen<'_>) -> Row {
     if let Some((_, observation, reply)) = &metadata {
         reply_facts(seen, &mut row, observation, reply);
     }
-    let request = seen.evidence.iter().enumerate().find_map(|(index, observation)| match &observation.detail {
-        Detail::TokenRequest(request) => Some((index, observation, &**request)),
+    let request = own.iter().find_map(|(index, observation)| match &observation.detail {
+        Detail::TokenRequest(request) => Some((*index, *observation, &**request)),
         _ => None,
     });
     if let Some((_, observation, request)) = &request {

@@ -5,6 +5,7 @@
 mod machine;
 mod names;
 mod path;
+mod principal;
 mod reported;
 mod run;
 mod server;
@@ -34,12 +35,22 @@ pub fn fact(name: &str) -> Option<&'static Fact> {
 const SUBJECT: &[Fact] = &[declare(
     "subject",
     "what the row is about; other = the host of a check of yours",
-    &["login", "graph", "server", "token", "machine", "nameservers", "reported", "other"],
+    &["login", "graph", "server", "token", "principal", "machine", "nameservers", "reported", "other"],
 )];
 
 /// All facts, in the order of the stages.
 pub fn facts() -> impl Iterator<Item = &'static Fact> {
-    [SUBJECT, names::FACTS, path::FACTS, run::FACTS, machine::FACTS, token::FACTS, server::FACTS, reported::FACTS]
-        .into_iter()
-        .flatten()
+    [
+        SUBJECT,
+        names::FACTS,
+        path::FACTS,
+        run::FACTS,
+        machine::FACTS,
+        token::FACTS,
+        server::FACTS,
+        principal::FACTS,
+        reported::FACTS,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -1,4 +1,4 @@
-//! One POST of a form, through reqwest: here the answer of an API matters, and the way to it is told by others.
+//! One request to an API that takes a secret, through reqwest: here its answer matters, and the way to it is told by others.
 //!
 //! It runs on a thread of its own, which is left behind at the patience: a peer that keeps an HTTP parser busy costs time
 //! and nothing more.
@@ -20,6 +20,8 @@ const BODY: usize = 64 * 1024;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// Seconds, as the header Retry-After asks.
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Answer {
@@ -28,13 +30,31 @@ impl Answer {
     }
 }
 
+/// What is asked with a secret.
+pub(super) enum Ask<'a> {
+    /// A POST of this form.
+    Form(&'a Secret),
+    /// A GET with this token.
+    Bearer(&'a Secret),
+}
+
 /// Posts a form that holds a secret to a verified host: at these addresses, or through the proxy. Redirects are not followed.
 pub(crate) async fn post(
+    url: &str,
+    place: (&str, &[SocketAddr]),
+    proxy: Option<&Proxy>,
+    trust: &Trust,
+    (form, patience): (&Secret, Duration),
+) -> Result<Answer, Failed> {
+    send(url, place, proxy, trust, (Ask::Form(form), patience)).await
+}
+
+pub(super) async fn send(
     url: &str,
     (host, addresses): (&str, &[SocketAddr]),
     proxy: Option<&Proxy>,
     trust: &Trust,
-    (form, patience): (&Secret, Duration),
+    (ask, patience): (Ask<'_>, Duration),
 ) -> Result<Answer, Failed> {
     let other = |error: &dyn std::fmt::Display| (Outcome::Other, Some(error.to_string()));
     let mut builder = reqwest::Client::builder()
@@ -53,12 +73,21 @@ pub(crate) async fn post(
         }
         builder = builder.proxy(through);
     }
-    let (url, body) = (url.to_owned(), form.expose().to_owned());
+    let url = url.to_owned();
+    let ask = match ask {
+        Ask::Form(form) => Sent::Form(form.expose().to_owned()),
+        Ask::Bearer(token) => {
+            let mut value = hyper::header::HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+                .map_err(|_| (Outcome::Withheld, Some("the token has letters that no header may have".to_owned())))?;
+            value.set_sensitive(true);
+            Sent::Bearer(value)
+        }
+    };
     let (give, take) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("form".to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let answer = match runtime {
-            Ok(runtime) => runtime.block_on(exchange(builder, url, body)),
+            Ok(runtime) => runtime.block_on(exchange(builder, url, ask)),
             Err(error) => Err(super::failed(&error)),
         };
         let _ = give.send(answer);
@@ -71,14 +100,21 @@ pub(crate) async fn post(
     }
 }
 
-async fn exchange(builder: reqwest::ClientBuilder, url: String, body: String) -> Result<Answer, Failed> {
+/// The same, on its way to the thread.
+enum Sent {
+    Form(String),
+    Bearer(hyper::header::HeaderValue),
+}
+
+async fn exchange(builder: reqwest::ClientBuilder, url: String, ask: Sent) -> Result<Answer, Failed> {
     let client = builder.build().map_err(|error| classify(&error))?;
-    let request = client
-        .post(url)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("accept", "application/json");
-    let mut response = request.body(body).send().await.map_err(|error| classify(&error))?;
+    let request = match ask {
+        Sent::Form(form) => client.post(url).header("content-type", "application/x-www-form-urlencoded").body(form),
+        Sent::Bearer(token) => client.get(url).header("authorization", token),
+    };
+    let mut response = request.header("accept", "application/json").send().await.map_err(|error| classify(&error))?;
     let status = response.status().as_u16();
+    let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
         if body.len() + chunk.len() > BODY {
@@ -86,7 +122,7 @@ async fn exchange(builder: reqwest::ClientBuilder, url: String, body: String) ->
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(Answer { status, body, retry_after })
 }
 
 /// The first cause that says what happened; reqwest's own words when none does. The URL is not repeated.

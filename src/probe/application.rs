@@ -1,11 +1,12 @@
 //! An application at the token endpoint of its tenant: client credentials with a secret, a certificate or a federated assertion
-//! (RFC 6749, 4.4; RFC 7523). The proof is sent over verified TLS, to the login host and nobody else; once, and once more to a busy host.
+//! (RFC 6749, 4.4; RFC 7523). The proof is sent over verified TLS, to the login host and nobody else; once for each token, and once more to a busy host.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::token::Wanted;
 use super::{Run, grant, reach};
 use crate::evidence::{Detail, Recorder, TokenRequest};
 use crate::failure::Outcome;
@@ -14,7 +15,7 @@ use crate::net::{Failed, api::encoded, quote};
 use crate::secret::Secret;
 use crate::target::Proof;
 use crate::target::assertion::signed;
-use crate::verb::{LOGIN, TOKEN};
+use crate::verb::LOGIN;
 
 /// Entra names one or two.
 const CODES: usize = 8;
@@ -23,7 +24,11 @@ const ASSERTION: &str = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Aj
 /// A busy host is asked once more after this pause, as Microsoft's own libraries do (MSAL: one retry on 5xx).
 const AGAIN: Duration = Duration::from_millis(500);
 
-pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proof) -> Option<Secret> {
+pub(super) async fn token(
+    run: &Run,
+    wanted: &Wanted<'_>,
+    (client_id, tenant, proof): (&str, &str, &Proof),
+) -> Option<Secret> {
     let host = run.target.cloud.login_host.clone();
     let endpoint = format!("https://{host}/{}/oauth2/v2.0/token", encoded(tenant));
     let credential = match proof {
@@ -32,9 +37,10 @@ pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proo
         Proof::Federated(_) => "workload-identity",
     };
     let detail = TokenRequest { credential: credential.to_owned(), asked: endpoint.clone(), ..TokenRequest::default() };
-    let mut pending = run.recorder.begin(TOKEN, "the token endpoint", Detail::TokenRequest(Box::new(detail)));
+    let mut pending = run.recorder.begin(wanted.subject, "the token endpoint", Detail::TokenRequest(Box::new(detail)));
     let ask = || async {
-        let form = proven(run, client_id, proof, &endpoint).map_err(|text| (Outcome::Withheld, Some(text)))?;
+        let form = proven(run, wanted.resource, client_id, proof, &endpoint)
+            .map_err(|text| (Outcome::Withheld, Some(text)))?;
         post(run, &host, &endpoint, &form).await
     };
     let mut answer = ask().await;
@@ -61,8 +67,8 @@ pub(super) async fn token(run: &Run, client_id: &str, tenant: &str, proof: &Proo
 }
 
 /// The form with the proof in it.
-fn proven(run: &Run, client_id: &str, proof: &Proof, endpoint: &str) -> Result<Secret, String> {
-    let scope = encoded(&format!("{}/.default", run.target.cloud.resource));
+fn proven(run: &Run, resource: &str, client_id: &str, proof: &Proof, endpoint: &str) -> Result<Secret, String> {
+    let scope = encoded(&format!("{resource}/.default"));
     let head = format!("grant_type=client_credentials&client_id={}&scope={scope}", encoded(client_id));
     let with_assertion = |assertion: Secret| {
         run.recorder.protect(&assertion);

@@ -5,12 +5,12 @@ use std::process::Stdio;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
+use super::token::Wanted;
 use super::{Run, application, grant};
 use crate::evidence::{Detail, TokenRequest};
 use crate::failure::Outcome;
 use crate::net::quote;
 use crate::secret::Secret;
-use crate::verb::TOKEN;
 
 /// More than any answer of `az account get-access-token`.
 const OUTPUT: u64 = 1024 * 1024;
@@ -43,15 +43,14 @@ pub(super) fn installed() -> bool {
     std::env::split_paths(&path).any(|directory| directory.join("az").is_file())
 }
 
-pub(super) async fn token(run: &Run) -> Option<Secret> {
-    let resource = &run.target.cloud.resource;
-    let mut arguments = vec!["account", "get-access-token", "--resource", resource, "--output", "json"];
+pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
+    let mut arguments = vec!["account", "get-access-token", "--resource", wanted.resource, "--output", "json"];
     if let Some(tenant) = &run.target.tenant {
         arguments.extend(["--tenant", tenant]);
     }
     let asked = format!("az {}", arguments.join(" "));
     let detail = TokenRequest { credential: "azure-cli".to_owned(), asked, ..TokenRequest::default() };
-    let mut pending = run.recorder.begin(TOKEN, "the Azure CLI", Detail::TokenRequest(Box::new(detail)));
+    let mut pending = run.recorder.begin(wanted.subject, "the Azure CLI", Detail::TokenRequest(Box::new(detail)));
     // The CLI is slow to start and asks Entra itself: it gets more patience than one operation, and the run its deadline.
     let patience = run.patience() * 3;
     let answer = tokio::time::timeout(patience, answer(&arguments)).await;

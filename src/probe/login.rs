@@ -14,6 +14,7 @@ const QUERY: &str = "select current_user, current_database(), current_setting('s
     (select ssl from pg_catalog.pg_stat_ssl where pid = pg_catalog.pg_backend_pid())";
 
 pub(super) async fn run(run: Arc<Run>) {
+    let doubted = run.doubted.giver();
     let Some(user) = run.target.user.clone() else { return };
     let Some(Some(open)) = run.server.wait().await else { return };
     let Some(stream) = open.take() else { return };
@@ -21,6 +22,9 @@ pub(super) async fn run(run: Arc<Run>) {
     let Some(asks) = start(&run, &mut login, &user).await else { return };
     if asks != Asks::Cleartext {
         // SCRAM, MD5, GSS and trust never get the token: none of them is how Entra signs in.
+        if let Some(doubted) = doubted {
+            let _ = doubted.send(Some(matches!(asks, Asks::Scram | Asks::Md5)));
+        }
         login.end().await;
         return;
     }
@@ -35,6 +39,11 @@ pub(super) async fn run(run: Arc<Run>) {
     let Detail::Password(detail) = &mut pending.detail else { return };
     detail.authenticated = matches!(answer, Ok(Step::Done(())));
     let (outcome, error) = ended(answer, &mut detail.server_error);
+    // Class 28 is "invalid authorization": whom the name and the token stand for may explain it.
+    let named = detail.server_error.as_ref().is_some_and(|error| error.sqlstate.starts_with("28"));
+    if let Some(doubted) = doubted {
+        let _ = doubted.send(Some(named));
+    }
     pending.end(outcome, error);
     if outcome.is_ok() {
         session(&run, &mut login).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::token::Wanted;
 use super::{Run, grant};
 use crate::evidence::{Detail, Instance, MetadataReply, Recorder};
 use crate::failure::Outcome;
@@ -43,10 +44,10 @@ pub(super) async fn instance(run: Arc<Run>) {
     }
 }
 
-/// Asks for a token for this cloud's PostgreSQL, and keeps whatever is answered instead.
-pub(super) async fn token(run: &Run) -> Option<Secret> {
+/// Asks for a token, and keeps whatever is answered instead.
+pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
     let target = &run.target;
-    let resource = api::encoded(&target.cloud.resource);
+    let resource = api::encoded(wanted.resource);
     let (mut url, header) = match &target.source {
         Source::AppService { endpoint, header } => {
             let mark = if endpoint.contains('?') { '&' } else { '?' };
@@ -61,7 +62,7 @@ pub(super) async fn token(run: &Run) -> Option<Secret> {
         url.push_str(&format!("&client_id={}", api::encoded(client_id)));
     }
     let asked = MetadataReply { asked: "token".to_owned(), url: url.clone(), ..MetadataReply::default() };
-    let mut pending = run.recorder.begin(TOKEN, "the metadata service (token)", Detail::Metadata(asked));
+    let mut pending = run.recorder.begin(wanted.subject, "the metadata service (token)", Detail::Metadata(asked));
     let mut attempts = 1;
     let until = tokio::time::Instant::now() + run.patience();
     let mut pauses = AGAIN.into_iter();

@@ -4,7 +4,7 @@ use super::jobs;
 use crate::target::connect_to::possible;
 use crate::target::destination::Destination;
 use crate::target::{Proof, Source, Target};
-use crate::verb::{SERVER, Verb, own_host};
+use crate::verb::{GRAPH, SERVER, Verb, own_host};
 
 /// What a run with this target may contact, in the order in which it begins; no packet is sent.
 pub fn plan(mut target: Target, asked: &[(Verb, String)]) -> Vec<Destination> {
@@ -19,6 +19,7 @@ pub fn plan(mut target: Target, asked: &[(Verb, String)]) -> Vec<Destination> {
         match verb {
             Verb::Reach => plan.extend(https(&target, subject)),
             Verb::Server => plan.extend(server(&target, &jobs)),
+            Verb::Principal => plan.extend(principal(&target)),
             _ => {}
         }
     }
@@ -127,6 +128,32 @@ fn token(target: &Target) -> Vec<Destination> {
             Destination { only: Some("outside Azure, where the Azure CLI is installed"), ..cli() },
         ],
     }
+}
+
+/// The directory is asked for `--principal`; for `--user` only after a sign-in that failed.
+fn principal(target: &Target) -> Vec<Destination> {
+    if matches!(target.source, Source::Given(_) | Source::None) {
+        return Vec::new();
+    }
+    let (purpose, only) = match (&target.principal, &target.user) {
+        (Some(principal), _) => (format!("the directory's entry of {principal}, with a token for Graph"), None),
+        (None, Some(user)) => {
+            let only = Some("after a sign-in whose failure it may explain");
+            (format!("the directory's entry of {user}, with a token for Graph"), only)
+        }
+        (None, None) => return Vec::new(),
+    };
+    let for_graph = token(target).into_iter().map(|one| Destination {
+        only: one.only.or(only),
+        purpose: "a token for Graph".to_owned(),
+        ..one
+    });
+    let mut plan: Vec<Destination> = for_graph.collect();
+    plan.extend(https(target, GRAPH).into_iter().map(|one| match one.protocol {
+        "https" => Destination { only, purpose: purpose.clone(), ..one },
+        _ => one,
+    }));
+    plan
 }
 
 fn server(target: &Target, jobs: &[(Verb, String)]) -> Vec<Destination> {

@@ -22,27 +22,18 @@ pub(super) struct Ready {
 /// No token is longer; PostgreSQL takes 65535 bytes (PG_MAX_AUTH_TOKEN_LENGTH).
 const LONGEST: usize = 65_535;
 
+/// What a token is for, and whose stage its acquisition is.
+pub(super) struct Wanted<'a> {
+    pub(super) subject: &'a str,
+    pub(super) resource: &'a str,
+}
+
 pub(super) async fn run(run: Arc<Run>) {
     let Some(giver) = run.token.giver() else { return };
+    let wanted = Wanted { subject: TOKEN, resource: &run.target.cloud.resource };
     let (secret, source) = match &run.target.source {
         Source::Given(given) => (Some(Secret::new(given.secret.expose().to_owned())), given.source),
-        Source::Application { client_id, tenant, proof } => {
-            let source = match proof {
-                Proof::Secret(_) => "client-secret",
-                Proof::Certificate(_) => "client-certificate",
-                Proof::Federated(_) => "workload-identity",
-            };
-            (application::token(&run, client_id, tenant, proof).await, source)
-        }
-        Source::ManagedIdentity => (metadata::token(&run).await, "managed-identity"),
-        Source::AppService { .. } => (metadata::token(&run).await, "app-service"),
-        Source::AzureCli => (azure_cli::token(&run).await, "azure-cli"),
-        // Nobody named a credential: the machine's identity where there is one, else the account of the Azure CLI.
-        Source::Whatever if azure_cli::installed() && run.in_azure.wait().await != Some(true) => {
-            (azure_cli::token(&run).await, "azure-cli")
-        }
-        Source::Whatever => (metadata::token(&run).await, "managed-identity"),
-        Source::None => (None, "none"),
+        _ => acquired(&run, &wanted).await,
     };
     let Some(secret) = secret else {
         let _ = giver.send(Some(None));
@@ -52,6 +43,30 @@ pub(super) async fn run(run: Arc<Run>) {
     run.recorder.note(TOKEN, Outcome::Ok, Detail::Claims(claims.clone()));
     let good = may_be_sent(&run, &claims).await;
     let _ = giver.send(Some(good.then(|| Arc::new(Ready { secret }))));
+}
+
+/// A token of this run's credential, and the word for the credential. What was handed in is for PostgreSQL and nothing else.
+pub(super) async fn acquired(run: &Run, wanted: &Wanted<'_>) -> (Option<Secret>, &'static str) {
+    match &run.target.source {
+        Source::Given(given) => (None, given.source),
+        Source::Application { client_id, tenant, proof } => {
+            let source = match proof {
+                Proof::Secret(_) => "client-secret",
+                Proof::Certificate(_) => "client-certificate",
+                Proof::Federated(_) => "workload-identity",
+            };
+            (application::token(run, wanted, (client_id, tenant, proof)).await, source)
+        }
+        Source::ManagedIdentity => (metadata::token(run, wanted).await, "managed-identity"),
+        Source::AppService { .. } => (metadata::token(run, wanted).await, "app-service"),
+        Source::AzureCli => (azure_cli::token(run, wanted).await, "azure-cli"),
+        // Nobody named a credential: the machine's identity where there is one, else the account of the Azure CLI.
+        Source::Whatever if azure_cli::installed() && run.in_azure.wait().await != Some(true) => {
+            (azure_cli::token(run, wanted).await, "azure-cli")
+        }
+        Source::Whatever => (metadata::token(run, wanted).await, "managed-identity"),
+        Source::None => (None, "none"),
+    }
 }
 
 /// Never sent: what is no JWT, is for another service or tenant, or is over by the measured clock.
@@ -130,7 +145,7 @@ fn form(text: &str) -> &'static str {
 }
 
 /// The claims of three base64url parts joined by dots (RFC 7515, compact serialisation).
-fn payload(text: &str) -> Option<Value> {
+pub(super) fn payload(text: &str) -> Option<Value> {
     let parts: Vec<&str> = text.split('.').collect();
     let [header, payload, signature] = parts.as_slice() else { return None };
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok();

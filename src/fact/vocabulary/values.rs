@@ -53,4 +53,13 @@ pub const VALUES: &[(&str, &str)] = &[
     ("local_address", "this machine's address on the path"),
     ("remote_address", "one address of the peer"),
     ("settings", "the settings in question"),
+    ("asked_name", "the name that was looked up in the directory"),
+    ("directory_name", "the name as the directory has it; several when it is ambiguous"),
+    ("directory_type", "what the directory says that it is"),
+    ("directory_id", "the object id in the directory"),
+    ("directory_ids", "object ids and types of all that bear the name"),
+    ("administrator_type", "the type as az takes it: User, Group or ServicePrincipal"),
+    ("object_type", "the type as pgaadauth_create_principal_with_oid takes it: user, group or service"),
+    ("permission", "the permission that Microsoft Graph wants"),
+    ("bytes", "how many bytes the name has"),
 ];

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::ca::Authorities;
+use crate::directory::Directory;
 use crate::names::Names;
 use crate::proof::Proof;
 use crate::scenario::{Channel, From, Scenario, Tenant, Tls};
@@ -14,6 +15,7 @@ use crate::token::Made;
 pub(crate) struct Command<'a> {
     scenario: &'a Scenario,
     names: Names,
+    directory: Directory,
     server: String,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
@@ -21,9 +23,9 @@ pub(crate) struct Command<'a> {
 }
 
 impl<'a> Command<'a> {
-    pub(crate) fn new(scenario: &'a Scenario, names: Names, server: String) -> Command<'a> {
-        let mut command =
-            Command { scenario, names, server, args: vec!["check".to_owned()], env: Vec::new(), stdin: None };
+    pub(crate) fn new(scenario: &'a Scenario, names: Names, directory: Directory, server: String) -> Command<'a> {
+        let args = vec!["check".to_owned()];
+        let mut command = Command { scenario, names, directory, server, args, env: Vec::new(), stdin: None };
         if scenario.world.server {
             let port = scenario.server.port;
             let server = if port == 5432 { command.server.clone() } else { format!("{}:{port}", command.server) };
@@ -31,6 +33,9 @@ impl<'a> Command<'a> {
         }
         if scenario.world.user {
             command.option("--user", &command.names.user.clone());
+        }
+        if scenario.principal.as_ref().is_some_and(|principal| principal.asked) {
+            command.option("--principal", &command.directory.written.clone());
         }
         command.option("--timeout", &scenario.world.timeout);
         command.option("--deadline", &scenario.world.deadline);
@@ -67,18 +72,18 @@ impl<'a> Command<'a> {
         &mut self,
         dir: &Path,
         scenario: &Scenario,
-        token: &Made,
+        (token, graph_token): (&Made, &Made),
         proof: &Proof,
     ) -> io::Result<()> {
         match scenario.token.from {
             From::Metadata | From::AppService if scenario.az.beside => {
-                let path = crate::az::install(dir, &scenario.az, token, &self.names)?;
+                let path = crate::az::install(dir, &scenario.az, (token, graph_token), &self.names)?;
                 self.env("PATH", &path.to_string_lossy());
             }
             From::Metadata | From::AppService => {}
             From::ClientSecret | From::ClientCertificate | From::WorkloadIdentity => self.application(dir, proof)?,
             From::AzureCli => {
-                let path = crate::az::install(dir, &scenario.az, token, &self.names)?;
+                let path = crate::az::install(dir, &scenario.az, (token, graph_token), &self.names)?;
                 self.env("PATH", &path.to_string_lossy());
                 if !scenario.world.args.iter().any(|arg| arg.starts_with("--credential")) {
                     self.option("--credential", "azure-cli");
@@ -186,6 +191,8 @@ impl<'a> Command<'a> {
             ("{server_name}", &names.server_name),
             ("{subscription}", &names.subscription),
             ("{longest}", &guest),
+            ("{written}", &self.directory.written),
+            ("{exact}", &self.directory.exact),
         ];
         values.into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }

@@ -38,6 +38,8 @@ pub struct Entra {
     /// What the application must prove itself with.
     pub proof: Proof,
     pub token: String,
+    /// The one for Microsoft Graph.
+    pub graph_token: String,
     /// How far the host's clock is off this machine's.
     pub date_offset: i64,
     pub asked: AtomicU32,
@@ -138,8 +140,10 @@ impl Entra {
             };
             return error(&wrong, rng);
         }
+        let for_graph = field(&form, "scope") == Some(format!("https://{}/.default", self.names.cloud.graph));
+        let token = if for_graph { &self.graph_token } else { &self.token };
         let token =
-            json!({ "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": self.token });
+            json!({ "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token });
         Response::json(200, &token).with("Pragma", "no-cache")
     }
 
@@ -162,7 +166,8 @@ impl Entra {
         if let Some((code, text)) = self.proof.refuses(&field, names, &endpoint, now) {
             return Some(Aadsts::new(code, "invalid_client", text));
         }
-        if field("scope") != Some(format!("{}/.default", names.cloud.resource)) {
+        let scopes = [names.cloud.resource.to_owned(), format!("https://{}", names.cloud.graph)];
+        if scopes.iter().all(|resource| field("scope") != Some(format!("{resource}/.default"))) {
             let text = "The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.";
             return Some(Aadsts::new(1_002_012, "invalid_scope", text));
         }
@@ -171,7 +176,7 @@ impl Entra {
 }
 
 /// The value of a form's field, decoded.
-fn field(form: &str, name: &str) -> Option<String> {
+pub(crate) fn field(form: &str, name: &str) -> Option<String> {
     let value = form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
     let mut bytes = Vec::new();
     let mut rest = value.bytes();
@@ -246,6 +251,7 @@ mod tests {
             wanted: scenario::Entra::default(),
             proof,
             token: "t".to_owned(),
+            graph_token: "g".to_owned(),
             date_offset: 0,
             asked: AtomicU32::new(0),
         };

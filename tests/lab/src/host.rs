@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::entra::Entra;
-use crate::graph;
+use crate::graph::Graph;
 use crate::http::{self, Request, Response, farewell, linger};
 use crate::pages;
 use crate::plan::Role;
@@ -30,6 +30,7 @@ pub struct Host {
     pub asked: AtomicU32,
     pub date_offset: i64,
     pub entra: Entra,
+    pub graph: Graph,
     pub ledger: Ledger,
     pub seed: u64,
 }
@@ -75,9 +76,13 @@ impl Host {
                 }
             }
         }
+        if self.role == Role::Graph && self.http == Http::Ok && self.graph.is_silent(request) {
+            linger(stream).await;
+            return false;
+        }
         let well = self.times > 0 && self.asked.fetch_add(1, Ordering::Relaxed) >= self.times;
         let response = match if well { Http::Ok } else { self.http } {
-            Http::Ok if self.role == Role::Graph => graph::answer(request, &mut rng),
+            Http::Ok if self.role == Role::Graph => self.graph.answer(request, &mut rng),
             Http::Ok => self.entra.answer(request, &mut rng),
             Http::Html => pages::ordinary(&mut rng),
             Http::BlockPage => pages::block_page(&mut rng, &self.name),

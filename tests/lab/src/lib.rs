@@ -7,6 +7,7 @@ pub mod az;
 pub mod ca;
 pub mod cloud;
 mod command;
+pub mod directory;
 pub mod dns;
 pub mod entra;
 pub mod graph;

@@ -17,6 +17,8 @@ pub struct Service {
     pub wanted: Metadata,
     pub names: Names,
     pub token: Made,
+    /// The one for Microsoft Graph.
+    pub graph_token: Made,
     /// The header that App Service's endpoint asks for; with it there is no other endpoint.
     pub header: Option<String>,
     pub date_offset: i64,
@@ -154,17 +156,18 @@ impl Service {
 
     fn given(&self, query: &str) -> Response {
         let resource = query.split('&').find_map(|pair| pair.strip_prefix("resource=")).unwrap_or_default();
+        let token = if resource.ends_with(self.names.cloud.graph) { &self.graph_token } else { &self.token };
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
-        let left = (self.token.expires - now).to_string();
+        let left = (token.expires - now).to_string();
         Response::json(
             200,
             &json!({
-                "access_token": self.token.handed,
+                "access_token": token.handed,
                 "client_id": self.names.client_id,
                 "expires_in": left,
-                "expires_on": self.token.expires.to_string(),
+                "expires_on": token.expires.to_string(),
                 "ext_expires_in": left,
-                "not_before": (self.token.expires - 86_700).to_string(),
+                "not_before": (token.expires - 86_700).to_string(),
                 "resource": resource.replace("%3A", ":").replace("%3a", ":").replace("%2F", "/").replace("%2f", "/"),
                 "token_type": "Bearer",
             }),

@@ -7,6 +7,7 @@ mod host;
 mod link;
 mod metadata;
 mod nameserver;
+mod principal;
 mod proxy;
 mod reported;
 mod server;
@@ -23,6 +24,7 @@ pub use host::{Host, Http, Ipv6, Tcp, Tls};
 pub use link::{Hub, Link, Peer};
 pub use metadata::{Metadata, MetadataMode};
 pub use nameserver::{Answers, Nameserver};
+pub use principal::{GraphMode, Principal, Who, Written};
 pub use proxy::{Credentials, Proxy, ProxyMode};
 pub use reported::{Channel, Reported};
 pub use server::{After, Asks, At, Named, PgError, Received, Server, Ssl};
@@ -57,6 +59,7 @@ pub struct Scenario {
     pub az: Az,
     #[serde(default)]
     pub token: Token,
+    pub principal: Option<Principal>,
     #[serde(default)]
     pub server: Server,
     #[serde(default)]

@@ -20,7 +20,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// What an application proves itself with: the login host may have it, once; a private key nobody.
+    /// What an application proves itself with: the login host may have it, once for each token (PostgreSQL's and Graph's) and once more when it is busy; a private key nobody.
     pub fn of_proof(proof: &Proof) -> Option<Secret> {
         let (name, text, may) = match proof {
             Proof::None => return None,
@@ -32,7 +32,7 @@ impl Secret {
                 ("private key", text, Vec::new())
             }
         };
-        Some(Secret { name, text, may, times: 1 })
+        Some(Secret { name, text, may, times: 4 })
     }
 
     /// The header that only the platform's endpoint may see.

@@ -11,8 +11,10 @@ use tokio::task::JoinSet;
 use super::{Held, World};
 use crate::ca::Authorities;
 use crate::command::Command;
+use crate::directory::{self, Directory};
 use crate::dns;
 use crate::entra::Entra;
+use crate::graph::Graph;
 use crate::ground::Ground;
 use crate::host::Host;
 use crate::metadata::Service;
@@ -21,7 +23,7 @@ use crate::plan::{self, Plan, Role};
 use crate::postgres::Postgres;
 use crate::proof::Proof;
 use crate::proxy::{Proxy, Tunnel};
-use crate::scenario::{Asks, Credentials, Form, From, Named, Scenario, Ssl, Tls};
+use crate::scenario::{Asks, Credentials, Form, From, GraphMode, Named, Scenario, Ssl, Tls, Token};
 use crate::secrets::Secret;
 use crate::tap::Ledger;
 use crate::tls::Side;
@@ -33,6 +35,9 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
     let plans = Arc::new(plan::draw(&mut rng, scenario, &names));
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let token = token::make(&mut rng, &scenario.token, &names, now);
+    let directory = directory::draw(&mut rng, scenario, &names);
+    let for_graph = Token { audience: "graph".to_owned(), ..Token::default() };
+    let graph_token = token::make(&mut rng, &for_graph, &names, now);
     let authorities =
         Authorities::make(&mut rng, &names.company, scenario.world.appliance).map_err(io::Error::other)?;
     let secret = Secret {
@@ -43,15 +48,24 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
     };
     let proof = Proof::draw(&mut rng, scenario.token.from, &names, now)?;
     let header = (scenario.token.from == From::AppService).then(|| token::random(&mut rng, 32));
-    let mut secrets = vec![secret];
+    let verified = matches!(scenario.graph.tls, Tls::Ok | Tls::InspectedTrusted);
+    let of_graph = Secret {
+        name: "Graph token",
+        text: graph_token.secret.clone(),
+        may: if verified { vec!["graph"] } else { Vec::new() },
+        times: usize::MAX,
+    };
+    let mut secrets = vec![secret, of_graph];
     secrets.extend(Secret::of_proof(&proof));
     secrets.extend(header.clone().map(Secret::of_header));
     let mut site = Site {
         scenario,
-        command: Command::new(scenario, names.clone(), server(scenario, &names, &plans)),
+        command: Command::new(scenario, names.clone(), directory.clone(), server(scenario, &names, &plans)),
         names: names.clone(),
         plans,
         token,
+        graph_token,
+        directory,
         authorities,
         rng,
         ground,
@@ -71,7 +85,7 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
     site.proxy()?;
     site.ground.point(&mut site.command);
     site.command.trust(site.dir.path(), scenario, &site.authorities)?;
-    site.command.credential(site.dir.path(), scenario, &site.token, &site.proof)?;
+    site.command.credential(site.dir.path(), scenario, (&site.token, &site.graph_token), &site.proof)?;
     if !scenario.reported.text.is_empty() {
         let password = token::random(&mut site.rng, 24);
         site.command.reported(site.dir.path(), &password)?;
@@ -113,6 +127,8 @@ struct Site<'a> {
     names: Names,
     plans: Arc<Vec<Plan>>,
     token: Made,
+    graph_token: Made,
+    directory: Directory,
     authorities: Authorities,
     rng: Rng,
     ground: Box<dyn Ground>,
@@ -145,8 +161,16 @@ impl Site<'_> {
                     wanted: self.scenario.entra.clone(),
                     proof: self.proof.clone(),
                     token: self.token.secret.clone(),
+                    graph_token: self.graph_token.secret.clone(),
                     date_offset: self.scenario.date_offset(),
                     asked: 0.into(),
+                },
+                graph: Graph {
+                    host: self.names.cloud.graph,
+                    token: self.graph_token.secret.clone(),
+                    directory: self.directory.clone(),
+                    mode: self.scenario.principal.as_ref().map_or(GraphMode::NoPermission, |wanted| wanted.graph),
+                    asked: Mutex::default(),
                 },
                 ledger: self.ledger.clone(),
                 seed: self.rng.u64(..),
@@ -224,6 +248,7 @@ impl Site<'_> {
                 wanted: self.scenario.metadata.clone(),
                 names: self.names.clone(),
                 token: self.token.clone(),
+                graph_token: self.graph_token.clone(),
                 header: self.header.clone(),
                 date_offset: self.scenario.date_offset(),
                 ledger: self.ledger.clone(),
