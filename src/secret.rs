@@ -1,6 +1,7 @@
 //! Secrets: a type that cannot be printed, cloned or serialised, and the redaction of every text that a peer sends back.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -36,10 +37,40 @@ impl Secret {
 const WINDOW: usize = 16;
 const MASK: &str = "[redacted]";
 
+/// A window as one number.
+type Window = u128;
+
+fn packed(window: &[u8]) -> Window {
+    Window::from_ne_bytes(window.try_into().expect("windows() gives slices of its own size"))
+}
+
+/// Folds a window into a hash: a long token has a million windows, and nobody but the token's owner chooses them.
+#[derive(Default)]
+struct Folded(u64);
+
+impl Hasher for Folded {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u128(u128::from(*byte));
+        }
+    }
+
+    fn write_u128(&mut self, window: u128) {
+        // Multiplying by an odd constant (2^64 over the golden ratio) spreads what differs over the upper bits, which the table uses too.
+        let folded = (window >> 64) as u64 ^ (window as u64).rotate_left(29);
+        self.0 = (self.0 ^ folded).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+}
+
 /// Knows the run's secrets by their 16-byte windows in the usual encodings, and blots them out of any text.
 #[derive(Default)]
 pub struct Redactor {
-    windows: HashSet<[u8; WINDOW]>,
+    windows: HashSet<Window, BuildHasherDefault<Folded>>,
     short: Vec<Zeroizing<Vec<u8>>>,
 }
 
@@ -52,8 +83,9 @@ impl Redactor {
                 }
                 continue;
             }
+            self.windows.reserve(form.len());
             for window in form.windows(WINDOW) {
-                self.windows.insert(window.try_into().expect("windows() gives slices of its own size"));
+                self.windows.insert(packed(window));
             }
         }
     }
@@ -73,7 +105,7 @@ impl Redactor {
         let mut hidden = vec![false; bytes.len()];
         if !self.windows.is_empty() {
             for start in 0..bytes.len().saturating_sub(WINDOW - 1) {
-                if self.windows.contains(&bytes[start..start + WINDOW]) {
+                if self.windows.contains(&packed(&bytes[start..start + WINDOW])) {
                     hidden[start..start + WINDOW].fill(true);
                 }
             }
