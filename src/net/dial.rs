@@ -29,11 +29,13 @@ pub(crate) async fn tcp(recorder: &Recorder, peer: &Peer<'_>, patience: Duration
     let detail = TcpConnect { peer: peer.address, dialled: peer.dialled, local: None, proxy: peer.proxy };
     let mut pending =
         recorder.begin(peer.subject, format!("TCP to {} ({})", peer.host, peer.address), Detail::TcpConnect(detail));
+    let began = tokio::time::Instant::now();
     let result = within(patience, async {
         loop {
             match TcpStream::connect(peer.dialled).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) if pending.attempts > 1 => return Err(failed(&error)),
+                // A refusal that took long (a router that finds no neighbour says so after three seconds) would be lost in the silence of a second attempt.
+                Err(error) if pending.attempts > 1 || began.elapsed() > patience / 2 => return Err(failed(&error)),
                 Err(_) => {
                     pending.attempts += 1;
                     tokio::time::sleep(PAUSE).await;

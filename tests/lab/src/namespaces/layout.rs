@@ -204,6 +204,8 @@ pub(super) fn filled(text: &str, names: &Names, plans: &[Plan], layout: &Layout)
         ("{nameserver}", nameserver(0).unwrap_or_default()),
         ("{nameserver_2}", nameserver(1).unwrap_or_default()),
         ("{gateway}", gateway(names).to_string()),
+        // Azure keeps the first four addresses of a subnet to itself: this one is no machine's.
+        ("{nobody}", in_vnet(names, 0, 3).to_string()),
         ("{vm}", names.vm_address.to_string()),
     ];
     values.into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, &value))
