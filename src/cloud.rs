@@ -13,6 +13,8 @@ pub struct Cloud {
     #[serde(default)]
     pub login_aliases: Vec<String>,
     pub graph_host: String,
+    /// A public host of this cloud beside Entra: what it does tells a closed network from a closed destination.
+    pub control_host: Option<String>,
     pub resource: String,
     pub server_suffixes: Vec<String>,
     #[serde(default)]
@@ -59,7 +61,7 @@ impl Cloud {
     /// The parser's message, which names the line.
     pub fn parse(text: &str) -> Result<Cloud, String> {
         let cloud: Cloud = toml::from_str(text).map_err(|error| error.to_string())?;
-        for host in [&cloud.login_host, &cloud.graph_host] {
+        for host in [&cloud.login_host, &cloud.graph_host].into_iter().chain(&cloud.control_host) {
             crate::rules::check_host(host).map_err(|rule| format!("the host `{host}` {rule}"))?;
         }
         Ok(cloud)
@@ -72,6 +74,7 @@ impl Cloud {
             login_host: login_host.to_owned(),
             login_aliases: Vec::new(),
             graph_host: graph_host.to_owned(),
+            control_host: None,
             resource: resource.to_owned(),
             server_suffixes: Vec::new(),
             known_resources: KnownResources::default(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::cloud::Cloud;
 use crate::evidence::{Detail, Observation, Settings};
 use crate::failure::Outcome;
-use crate::verb::{GRAPH, LOGIN, SERVER, SUBJECTS};
+use crate::verb::{CONTROL, GRAPH, LOGIN, SERVER, SUBJECTS};
 use crate::words::{Mark, Words};
 
 mod address;
@@ -142,7 +142,8 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
     let seen = Seen { evidence, settings: &settings, cloud: &cloud, lore };
 
     let mut hosts = Vec::new();
-    for subject in subjects(evidence) {
+    let mut control = path::control(&seen);
+    for subject in subjects(evidence).into_iter().filter(|subject| *subject != control.subject) {
         let mut row = Row::of(&subject);
         names::read(&seen, &mut row);
         path::read(&seen, &mut row);
@@ -152,13 +153,14 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
     let mut principal = principal::read(&seen);
     login::read(&seen, hosts.iter_mut().find(|row| row.subject == SERVER));
     let mut machine = machine::read(&seen, &hosts);
-    let run = run::read(&seen, &hosts);
+    let run = run::read(&seen, &hosts, &control);
     let mut rows: Vec<Row> = nameservers::nameserver_rows(&seen, &hosts);
     for row in rows.iter_mut().chain(&mut hosts) {
         row.also(&run);
     }
     let mut reported =
         reported::read(&seen, &reported::Run { hosts: &hosts, token: &token, machine: &machine, run: &run });
+    control.also(&run);
     token.also(&run);
     principal.also(&run);
     machine.also(&run);
@@ -169,7 +171,7 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
         principal::of_user(&seen, server);
     }
     hosts.push(nameservers::all_nameservers(&seen, &rows));
-    rows.splice(0..0, hosts.into_iter().chain([token, principal, machine, reported]));
+    rows.splice(0..0, hosts.into_iter().chain([control, token, principal, machine, reported]));
     Facts { settings, cloud, rows }
 }
 
@@ -191,6 +193,7 @@ impl Seen<'_> {
         match subject {
             LOGIN => Some(self.settings.login_host.clone()),
             GRAPH => Some(self.settings.graph_host.clone()),
+            CONTROL => self.cloud.control_host.clone(),
             SERVER => self.settings.server.clone(),
             other => crate::verb::own_host(other).ok().map(|(host, _)| host.to_owned()),
         }

@@ -5,18 +5,19 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{OnceCell, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::evidence::{Detail, ProbeNote, Recorder, Reported, RouteChosen, Settings, Stamp, Tool};
 use crate::failure::Outcome;
 use crate::net::tls::Trust;
 use crate::target::{Source, Target};
-use crate::verb::{GRAPH, LOGIN, PRINCIPAL, REPORTED, SERVER, TOKEN, Verb, own_host};
+use crate::verb::{CONTROL, GRAPH, LOGIN, PRINCIPAL, REPORTED, SERVER, TOKEN, Verb, own_host};
 
 pub(crate) mod application;
 mod azure_cli;
 mod compare;
+mod control;
 mod doubt;
 mod grant;
 mod login;
@@ -74,6 +75,8 @@ struct Run {
     dated: Slot<()>,
     /// Whether the sign-in failed in a way that the user's name or identity may explain.
     doubted: Slot<bool>,
+    /// Hears of every host that is in doubt, and closes when all are reached. `None` when no host is to be reached.
+    doubts: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
 impl Run {
@@ -130,6 +133,8 @@ pub async fn look(
             names.insert(subject.clone(), Slot::new());
         }
     }
+    let (doubt, doubts) = mpsc::channel(1);
+    let reaches = jobs.iter().any(|(verb, _)| *verb == Verb::Reach);
     let run = Arc::new(Run {
         target,
         recorder: recorder.clone(),
@@ -141,13 +146,15 @@ pub async fn look(
         server: Slot::new(),
         dated: Slot::new(),
         doubted: Slot::new(),
+        doubts: Mutex::new(reaches.then_some(doubts)),
     });
     let mut probes = JoinSet::new();
     let mut named = HashMap::new();
     for (verb, subject) in jobs.clone() {
-        let handle = probes.spawn(one(run.clone(), verb, subject.clone()));
+        let handle = probes.spawn(one(run.clone(), verb, subject.clone(), doubt.clone()));
         named.insert(handle.id(), (verb.name(), subject));
     }
+    drop(doubt);
     probes.spawn(metadata::instance(run.clone()));
     // Nobody gives what no job was made for.
     for verb in [Verb::Token, Verb::Server] {
@@ -196,10 +203,15 @@ fn find_nameservers(target: &mut Target) {
     }
 }
 
-async fn one(run: Arc<Run>, verb: Verb, subject: String) {
+async fn one(run: Arc<Run>, verb: Verb, subject: String, doubt: mpsc::Sender<()>) {
+    match verb {
+        Verb::Reach => return reach::run(run, subject, doubt).await,
+        // Only who reaches a host can doubt it.
+        _ => drop(doubt),
+    }
     match verb {
         Verb::Resolve => resolve::run(run, subject).await,
-        Verb::Reach => reach::run(run, subject).await,
+        Verb::Control => control::run(run, subject).await,
         Verb::Token => token::run(run).await,
         Verb::Server => server::run(run).await,
         Verb::Login => login::run(run).await,
@@ -207,7 +219,7 @@ async fn one(run: Arc<Run>, verb: Verb, subject: String) {
         Verb::Machine => machine::run(run).await,
         Verb::Reported => reported(&run),
         // The nameservers are heard while names are resolved.
-        Verb::Nameservers => {}
+        Verb::Nameservers | Verb::Reach => {}
     }
 }
 
@@ -224,7 +236,11 @@ fn jobs(target: &Target, asked: &[(Verb, String)]) -> Vec<(Verb, String)> {
     let mut jobs: Vec<(Verb, String)> = Vec::new();
     let mut add = |verb: Verb, subject: &str| {
         let job = (verb, subject.to_owned());
-        if !jobs.contains(&job) && (subject != SERVER || target.server.is_some()) {
+        // One control destination is enough.
+        let second = verb == Verb::Control && jobs.iter().any(|(known, _)| *known == verb);
+        let absent =
+            subject == SERVER && target.server.is_none() || subject == CONTROL && target.cloud.control_host.is_none();
+        if !jobs.contains(&job) && !second && !absent {
             jobs.push(job);
         }
     };
@@ -318,6 +334,7 @@ fn settings(target: &Target, jobs: &[(Verb, String)]) -> Settings {
         deadline_ms: crate::evidence::millis(target.deadline),
         only: target.only.clone(),
         skip: target.skip.clone(),
+        control: jobs.iter().find(|(verb, _)| *verb == Verb::Control).map(|(_, subject)| subject.clone()),
         routes,
     }
 }

@@ -15,7 +15,7 @@ use crate::cloud::Cloud;
 use crate::rules::{check_host, clip};
 use crate::secret::Secret;
 use crate::terms::Topology;
-use crate::verb::{GRAPH, LOGIN, SERVER, own_host};
+use crate::verb::{CONTROL, GRAPH, LOGIN, SERVER, own_host};
 use connect_to::ConnectTo;
 use proxy::Proxies;
 
@@ -67,6 +67,7 @@ impl Target {
         match subject {
             LOGIN => Some((self.cloud.login_host.clone(), 443)),
             GRAPH => Some((self.cloud.graph_host.clone(), 443)),
+            CONTROL => self.cloud.control_host.clone().map(|host| (host, 443)),
             SERVER => self.server.as_ref().map(|server| (server.host.clone(), server.port)),
             other => own_host(other).ok().map(|(host, port)| (host.to_owned(), port)),
         }

@@ -6,6 +6,8 @@ pub enum Verb {
     Resolve,
     Nameservers,
     Reach,
+    /// Another public host on the same path, asked only where a host of Entra is in doubt.
+    Control,
     Token,
     Server,
     Login,
@@ -19,6 +21,7 @@ impl Verb {
         Verb::Resolve,
         Verb::Nameservers,
         Verb::Reach,
+        Verb::Control,
         Verb::Token,
         Verb::Server,
         Verb::Login,
@@ -32,6 +35,7 @@ impl Verb {
             Verb::Resolve => "resolve",
             Verb::Nameservers => "nameservers",
             Verb::Reach => "reach",
+            Verb::Control => "control",
             Verb::Token => "token",
             Verb::Server => "server",
             Verb::Login => "login",
@@ -48,6 +52,7 @@ impl Verb {
 
 pub const LOGIN: &str = "login";
 pub const GRAPH: &str = "graph";
+pub const CONTROL: &str = "control";
 pub const SERVER: &str = "server";
 pub const TOKEN: &str = "token";
 pub const PRINCIPAL: &str = "principal";
@@ -57,7 +62,8 @@ pub const NAMESERVERS: &str = "nameservers";
 pub const REPORTED: &str = "reported";
 
 /// The subjects that every run knows; any other is a host of a user's check, as HOST:PORT.
-pub const SUBJECTS: [&str; 8] = [LOGIN, GRAPH, SERVER, TOKEN, PRINCIPAL, MACHINE, NAMESERVERS, REPORTED];
+pub const SUBJECTS: [&str; 9] =
+    [LOGIN, GRAPH, CONTROL, SERVER, TOKEN, PRINCIPAL, MACHINE, NAMESERVERS, REPORTED];
 
 /// The host and port of a user's own subject.
 ///

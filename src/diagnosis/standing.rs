@@ -4,7 +4,7 @@ use crate::catalogue::{Catalogue, Check, Standing};
 use crate::fact::{Facts, Row};
 use crate::stage::Stage;
 use crate::terms::{Status, Topology};
-use crate::verb::{GRAPH, LOGIN, NAMESERVERS, PRINCIPAL, REPORTED, SERVER, TOKEN};
+use crate::verb::{CONTROL, GRAPH, LOGIN, NAMESERVERS, PRINCIPAL, REPORTED, SERVER, TOKEN, Verb};
 
 /// A check with its status and why.
 pub struct Judged<'a> {
@@ -61,6 +61,8 @@ fn one<'a>(facts: &Facts, catalogue: &Catalogue, check: &'a Check, before: &[Jud
     let blocked = blocked_by(check, row, before);
     judged.status = match standing {
         Some(Standing::Pass) => Status::Pass,
+        // Whatever a control destination does, it is never a finding.
+        _ if check.probe == Verb::Control => Status::Skip,
         Some(Standing::Skip) => Status::Skip,
         _ if !blocked.is_empty() => {
             judged.blocked_by = blocked;
@@ -92,6 +94,7 @@ fn host_of(facts: &Facts, check: &Check, name: &str) -> Option<String> {
     let settings = &facts.settings;
     match (name, check.target.as_str()) {
         ("host", SERVER) => settings.server.clone().or(Some("the server".to_owned())),
+        ("host", CONTROL) => facts.cloud.control_host.clone().or(Some("another public host".to_owned())),
         ("host", target) => crate::verb::own_host(target).ok().map(|(host, _)| host.to_owned()),
         ("user", _) => settings.user.clone().or(Some("the user".to_owned())),
         ("database", _) => Some(settings.database.clone()),

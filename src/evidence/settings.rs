@@ -38,6 +38,9 @@ pub struct Settings {
     pub deadline_ms: u64,
     pub only: Vec<String>,
     pub skip: Vec<String>,
+    /// The subject of the control destination, when the run may ask one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub control: Option<String>,
     /// How each host is reached, and what decided it.
     pub routes: Vec<RouteChosen>,
 }

@@ -9,7 +9,8 @@ mod tls;
 use super::{Row, Seen, listed};
 use crate::evidence::{Detail, Observation, TcpConnect};
 use crate::failure::Outcome;
-use crate::verb::SERVER;
+use crate::verb::{CONTROL, SERVER};
+
 pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     let subject = row.subject.clone();
     route(seen, row, &subject);
@@ -41,6 +42,51 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
             .collect();
         let observed = observed(row, word);
         row.account("reach.result", observed, evidence);
+    }
+}
+
+/// The control destination: what it does is a fact of the whole run.
+pub(super) fn control(seen: &Seen<'_>) -> Row {
+    let subject = seen.settings.control.as_deref().unwrap_or(CONTROL);
+    let mut row = Row::of(subject);
+    read(seen, &mut row);
+    let host = seen.host(subject).unwrap_or_default();
+    let word = match (row.word("tcp.reach"), row.word("tls.handshake")) {
+        (Some("all" | "some" | "by-prefix" | "by-family" | "undetermined"), handshake) => match handshake {
+            None | Some("undetermined") => "undetermined",
+            Some("silent" | "reset" | "closed" | "alert" | "not-tls" | "failed") => "accepts",
+            Some(_) => "answers",
+        },
+        (Some("none"), _) => match row.word("tcp.failure") {
+            Some("silent") => "silent",
+            Some("refused") => "refused",
+            Some("unreachable" | "no-route" | "denied") => "unreachable",
+            _ => "undetermined",
+        },
+        _ => "untested",
+    };
+    row.say("run.other-443", word);
+    let (observed, evidence) = match word {
+        "untested" => {
+            ("not asked: no host of Entra was in doubt, or there is none to ask from here".to_owned(), Vec::new())
+        }
+        word => {
+            let own = seen.of(subject).map(|(index, _)| index).collect();
+            (format!("{host}:{} {}", row.value("port").unwrap_or("443"), told_control(word, seen)), own)
+        }
+    };
+    row.quote("host", host);
+    row.account("run.other-443", observed, evidence);
+    row
+}
+
+fn told_control(word: &str, seen: &Seen<'_>) -> String {
+    match word {
+        "answers" => "answers".to_owned(),
+        "accepts" => "accepts TCP, and no TLS comes about".to_owned(),
+        "silent" => told("silent", format!("{} s", seen.settings.timeout_ms as f64 / 2000.0)),
+        "undetermined" => "was not heard before the run ended".to_owned(),
+        word => told(word, patience(seen)),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::verb::{GRAPH, LOGIN, SERVER};
 /// A clock that is off by more than this is told; Kerberos and tokens tolerate five minutes.
 const SKEW: i64 = 120;
 
-pub(super) fn read(seen: &Seen<'_>, hosts: &[Row]) -> Row {
+pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], control: &Row) -> Row {
     let mut row = Row::default();
     let word =
         |subject: &str, fact: &str| hosts.iter().find(|row| row.subject == subject).and_then(|row| row.word(fact));
@@ -23,6 +23,11 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row]) -> Row {
             _ => "undetermined",
         },
     );
+    let other = control.word("run.other-443").unwrap_or("untested");
+    row.say("run.other-443", other);
+    if let Some(account) = control.account_of("run.other-443").filter(|_| other != "untested") {
+        row.quote("control", &account.observed);
+    }
     row.say(
         "run.session",
         match word(SERVER, "pg.session") {

@@ -34,8 +34,8 @@ pub fn fact(name: &str) -> Option<&'static Fact> {
 /// The fact that every row has.
 const SUBJECT: &[Fact] = &[declare(
     "subject",
-    "what the row is about; other = the host of a check of yours",
-    &["login", "graph", "server", "token", "principal", "machine", "nameservers", "reported", "other"],
+    "what the row is about; control = the control destination, other = the host of a check of yours",
+    &["login", "graph", "control", "server", "token", "principal", "machine", "nameservers", "reported", "other"],
 )];
 
 /// All facts, in the order of the stages.

@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Run;
+use super::reach::SHARE;
 use crate::evidence::{Changed, Comparison, Detail};
 use crate::net::postgres::{self, Ssl};
 use crate::net::{dial, tls, within};
 
 /// A name of Microsoft that filters by name commonly let through.
 const OTHER_NAME: &str = "www.microsoft.com";
-/// A handshake that takes longer than this share of the patience is doubtful.
-const SHARE: u32 = 3;
-
 /// Whom a doubtful handshake was with.
 #[derive(Clone)]
 pub(super) struct Doubt {
@@ -25,7 +25,7 @@ pub(super) struct Doubt {
 }
 
 /// Runs `work`; when it has not ended after a third of the patience, compares while going on.
-pub(super) async fn beside<T>(run: &Run, doubt: &Doubt, work: impl Future<Output = T>) -> T {
+pub(super) async fn beside<T, E>(run: &Run, doubt: &Doubt, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let patience = run.patience();
     let compare = async {
         tokio::time::sleep(patience / SHARE).await;
@@ -39,10 +39,17 @@ pub(super) async fn beside<T>(run: &Run, doubt: &Doubt, work: impl Future<Output
     };
     tokio::pin!(work);
     tokio::pin!(compare);
+    let begun = Instant::now();
     tokio::select! {
         biased;
-        done = &mut work => done,
-        _ = &mut compare => work.await,
+        done = &mut work => {
+            // A comparison that has begun is heard out where its answer matters.
+            if done.is_err() && begun.elapsed() > patience / SHARE {
+                compare.await;
+            }
+            done
+        }
+        () = &mut compare => work.await,
     }
 }
 

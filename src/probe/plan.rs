@@ -18,6 +18,7 @@ pub fn plan(mut target: Target, asked: &[(Verb, String)]) -> Vec<Destination> {
     for (verb, subject) in &jobs {
         match verb {
             Verb::Reach => plan.extend(https(&target, subject)),
+            Verb::Control => plan.extend(control(&target, subject)),
             Verb::Server => plan.extend(server(&target, &jobs)),
             Verb::Principal => plan.extend(principal(&target)),
             _ => {}
@@ -92,6 +93,18 @@ fn https(target: &Target, subject: &str) -> Vec<Destination> {
         ..Destination::new("https", format!("{host}:{port}"), purpose)
     });
     plan
+}
+
+fn control(target: &Target, subject: &str) -> Option<Destination> {
+    let (host, port) = target.host(subject)?;
+    if target.proxies.route(&host).proxy.is_some() {
+        return None;
+    }
+    Some(Destination {
+        dialled: possible(&target.connect_to, &host, port),
+        only: Some("when a host of Entra is in doubt"),
+        ..Destination::new("https", format!("{host}:{port}"), "whether another public host answers on the same path")
+    })
 }
 
 fn token(target: &Target) -> Vec<Destination> {

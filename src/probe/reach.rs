@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Run;
@@ -25,10 +26,13 @@ const PROXY_ADDRESSES: usize = 3;
 /// A reply that asks for patience gets it once.
 const AGAIN: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(run: Arc<Run>, subject: String) {
+/// A connection without an answer after this share of the patience is in doubt.
+pub(super) const SHARE: u32 = 3;
+
+pub(super) async fn run(run: Arc<Run>, subject: String, doubt: mpsc::Sender<()>) {
     let dated = (subject == LOGIN).then(|| run.dated.giver()).flatten();
     let Some((host, port)) = run.host(&subject) else { return };
-    let place = Place { run: run.clone(), subject, host, port };
+    let place = Place { run: run.clone(), subject, host, port, doubt };
     if run.target.proxies.route(&place.host).proxy.is_some() {
         through_proxy(&place).await;
     } else {
@@ -46,6 +50,27 @@ struct Place {
     subject: String,
     host: String,
     port: u16,
+    doubt: mpsc::Sender<()>,
+}
+
+impl Place {
+    /// Says that this host may not be reached; once is enough for all.
+    fn doubt(&self) {
+        let _ = self.doubt.try_send(());
+    }
+
+    /// Runs `work`, in doubt when it has not ended after its share of the patience.
+    async fn noticed<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => done,
+            () = tokio::time::sleep(self.run.patience() / SHARE) => {
+                self.doubt();
+                work.await
+            }
+        }
+    }
 }
 
 /// Where to dial for a subject: its addresses, or what `--connect-to` says of its name.
@@ -55,11 +80,12 @@ pub(super) async fn peers(run: &Run, subject: &str, host: &str, port: u16) -> Ve
         return vec![(address, address)];
     }
     let addresses = run.addresses(subject).await;
-    let peer = |address: IpAddr| {
-        let peer = SocketAddr::new(address, port);
-        (peer, dialled(rules, host, peer))
-    };
-    addresses.into_iter().take(ADDRESSES).map(peer).collect()
+    addresses.into_iter().take(ADDRESSES).map(|address| at(run, host, SocketAddr::new(address, port))).collect()
+}
+
+/// An address of a host, and where `--connect-to` leads instead.
+pub(super) fn at(run: &Run, host: &str, peer: SocketAddr) -> (SocketAddr, SocketAddr) {
+    (peer, dialled(&run.target.connect_to, host, peer))
 }
 
 /// All addresses at once; the first that accepts is spoken to while the others are still being tried.
@@ -76,10 +102,24 @@ async fn directly(place: &Place) {
     let mut speaking: Option<JoinSet<Spoken>> = None;
     let mut spare: Option<(TcpStream, SocketAddr)> = None;
     let mut first = None;
+    let doubtful = tokio::time::sleep(place.run.patience() / SHARE);
+    tokio::pin!(doubtful);
+    let mut doubted = false;
     loop {
         tokio::select! {
+            () = &mut doubtful, if !doubted => {
+                doubted = true;
+                if speaking.is_none() {
+                    place.doubt();
+                }
+            }
             Some(connected) = connects.join_next() => {
-                let Ok(Some((stream, peer))) = connected else { continue };
+                let Ok(Some((stream, peer))) = connected else {
+                    if connects.is_empty() && speaking.is_none() {
+                        place.doubt();
+                    }
+                    continue;
+                };
                 match &speaking {
                     None => {
                         first = Some(peer);
@@ -131,7 +171,7 @@ async fn through_proxy(place: &Place) {
     let run = &place.run;
     let route = run.target.proxies.route(&place.host);
     let Some(proxy) = route.proxy else { return };
-    let addresses = proxy_addresses(run, &proxy.host).await;
+    let addresses = aside(run, "proxy", &proxy.host).await;
     if addresses.is_empty() {
         let note = ProbeNote { probe: "reach".to_owned(), note: PROXY_UNRESOLVED.to_owned() };
         run.recorder.note(&place.subject, Outcome::Unresolved, Detail::Probe(note));
@@ -171,16 +211,17 @@ async fn first_up(place: &Place, host: &str, addresses: &[IpAddr], port: u16) ->
     None
 }
 
-async fn proxy_addresses(run: &Run, host: &str) -> Vec<IpAddr> {
+/// The addresses of a host that no check resolves; kept under a subject of its own, for nobody judges nameservers by them.
+pub(super) async fn aside(run: &Run, subject: &str, host: &str) -> Vec<IpAddr> {
     if let Ok(address) = host.parse() {
         return vec![address];
     }
     if run.target.nameservers.is_none() || host == "localhost" {
-        return system::getaddrinfo(&run.recorder, "proxy", host, run.patience()).await;
+        return system::getaddrinfo(&run.recorder, subject, host, run.patience()).await;
     }
     for server in run.target.asked_nameservers() {
         let kind = hickory_resolver::proto::rr::RecordType::A;
-        let answer = dns::ask(&run.recorder, "proxy", server, host, kind, run.patience()).await;
+        let answer = dns::ask(&run.recorder, subject, server, host, kind, run.patience()).await;
         if matches!(answer.rcode.as_deref(), Some("NOERROR" | "NXDOMAIN")) {
             return answer.addresses;
         }
@@ -205,9 +246,12 @@ where
         postgres: false,
     });
     let verified = match &doubt {
-        Some(doubt) => compare::beside(run, doubt, shaken).await,
+        Some(doubt) => place.noticed(compare::beside(run, doubt, shaken)).await,
         None => shaken.await,
     };
+    if verified.is_err() {
+        place.doubt();
+    }
     match (verified, &doubt) {
         (Ok(verified), _) => exchange(place, verified.into_stream()).await,
         (Err(Outcome::Reset | Outcome::Closed | Outcome::Alert), Some(doubt)) => {

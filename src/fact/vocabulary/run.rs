@@ -8,6 +8,11 @@ pub(super) const FACTS: &[Fact] = &[
         "which of the Entra hosts (login, Graph) answer as expected",
         &["both", "one", "none", "undetermined"],
     ),
+    declare(
+        "run.other-443",
+        "what the control destination (another public host, TCP 443) does on the same path; accepts = TCP, and no TLS",
+        &["answers", "accepts", "silent", "refused", "unreachable", "undetermined", "untested"],
+    ),
     declare("run.session", "whether this run signed in to the database", &["ready", "failed", "not-tried"]),
     declare("run.vantage", "where this run stands, by the metadata service", &["azure-vm", "elsewhere", "unknown"]),
     declare(

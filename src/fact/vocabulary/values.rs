@@ -52,6 +52,7 @@ pub const VALUES: &[(&str, &str)] = &[
     ("subscription", "this VM's subscription"),
     ("local_address", "this machine's address on the path"),
     ("remote_address", "one address of the peer"),
+    ("control", "what the control destination did, when it was asked"),
     ("settings", "the settings in question"),
     ("asked_name", "the name that was looked up in the directory"),
     ("directory_name", "the name as the directory has it; several when it is ambiguous"),

@@ -29,6 +29,8 @@ pub struct Cloud {
     /// Address ranges inside the service tag AzureActiveDirectory: first and last address.
     ranges: &'static [(Ipv4Addr, Ipv4Addr)],
     ranges_v6: &'static [[u16; 4]],
+    /// An address range inside the service tag AzureResourceManager.
+    arm_range: (Ipv4Addr, Ipv4Addr),
     /// Possible chains of aliases.
     login_chains: &'static [&'static [&'static str]],
     graph_chains: &'static [&'static [&'static str]],
@@ -58,6 +60,12 @@ impl Cloud {
     /// A public address of Entra.
     pub fn address(&self, rng: &mut Rng) -> Ipv4Addr {
         let (first, last) = *pick(rng, self.ranges);
+        Ipv4Addr::from_bits(rng.u32(first.to_bits() + 1..last.to_bits()))
+    }
+
+    /// A public address of Azure Resource Manager.
+    pub fn arm_address(&self, rng: &mut Rng) -> Ipv4Addr {
+        let (first, last) = self.arm_range;
         Ipv4Addr::from_bits(rng.u32(first.to_bits() + 1..last.to_bits()))
     }
 
@@ -96,6 +104,7 @@ static PUBLIC: Cloud = Cloud {
     environment: "AzurePublicCloud",
     ranges: &[(four(20, 190, 128, 0), four(20, 190, 191, 255)), (four(40, 126, 0, 0), four(40, 126, 63, 255))],
     ranges_v6: &[[0x2603, 0x1027, 1, 0x28], [0x2603, 0x1037, 1, 0x10], [0x2603, 0x1026, 0x3000, 0x98]],
+    arm_range: (four(4, 150, 240, 0), four(4, 150, 241, 255)),
     login_chains: &[
         &["login.mso.msidentity.com", "ak.privatelink.msidentity.com", "www.tm.a.prd.aadg.trafficmanager.net"],
         &["login.mso.msidentity.com", "ak.privatelink.msidentity.com", "www.tm.a.prd.aadg.akadns.net"],
@@ -121,6 +130,7 @@ static USGOV: Cloud = Cloud {
     environment: "AzureUSGovernmentCloud",
     ranges: &[(four(20, 140, 232, 0), four(20, 140, 233, 255)), (four(52, 127, 176, 0), four(52, 127, 183, 255))],
     ranges_v6: &[[0x2001, 0x489a, 0x3500, 0]],
+    arm_range: (four(20, 140, 54, 0), four(20, 140, 55, 255)),
     login_chains: &[&["usgov.privatelink.msidentity.us", "www.tm.usgov.aadg.usgovtrafficmanager.net"]],
     graph_chains: &[&["ags.privatelink.msidentity.us", "www.tm.usgov.ags.usgovtrafficmanager.net"]],
 };
@@ -138,6 +148,7 @@ static CHINA: Cloud = Cloud {
     environment: "AzureChinaCloud",
     ranges: &[(four(40, 72, 70, 0), four(40, 72, 71, 255)), (four(52, 130, 17, 192), four(52, 130, 17, 255))],
     ranges_v6: &[[0x2406, 0xe500, 0x5500, 0]],
+    arm_range: (four(40, 73, 142, 0), four(40, 73, 143, 255)),
     login_chains: &[&["login.privatelink.msidentity.cn", "www.tm.cn.aadg.trafficmanager.cn"]],
     graph_chains: &[&["ags.privatelink.msidentity.cn", "www.tm.cn.ags.trafficmanager.cn"]],
 };

@@ -12,16 +12,19 @@ pub enum Role {
     Login,
     Graph,
     Server,
+    /// The control destination.
+    Control,
 }
 
 impl Role {
-    pub const ALL: [Role; 3] = [Role::Login, Role::Graph, Role::Server];
+    pub const ALL: [Role; 4] = [Role::Login, Role::Graph, Role::Server, Role::Control];
 
     pub fn name(self) -> &'static str {
         match self {
             Role::Login => "login",
             Role::Graph => "graph",
             Role::Server => "server",
+            Role::Control => "control",
         }
     }
 
@@ -31,6 +34,7 @@ impl Role {
             Role::Login => nameserver.login,
             Role::Graph => nameserver.graph,
             Role::Server => nameserver.server,
+            Role::Control => None,
         };
         own.unwrap_or(nameserver.all)
     }
@@ -105,7 +109,7 @@ pub fn draw(rng: &mut Rng, scenario: &Scenario, names: &Names) -> Vec<Plan> {
     let mut entra = |rng: &mut Rng, role: Role, host: &crate::scenario::Host| {
         let (name, chain) = match role {
             Role::Graph => (names.cloud.graph, names.cloud.graph_chain(rng)),
-            Role::Login | Role::Server => (names.cloud.login, names.cloud.login_chain(rng)),
+            Role::Login | Role::Server | Role::Control => (names.cloud.login, names.cloud.login_chain(rng)),
         };
         let mut plan = blank(rng, role, name, 443, chain, &shadow);
         more(&mut v4, 8, || names.cloud.address(rng));
@@ -149,7 +153,17 @@ pub fn draw(rng: &mut Rng, scenario: &Scenario, names: &Names) -> Vec<Plan> {
             (zone.to_owned(), "azureprivatedns.net".to_owned())
         }
     };
-    vec![login, graph, server]
+    let name = names.cloud.arm.trim_start_matches("https://");
+    let chain = vec![
+        format!("management.privatelink.{}", name.trim_start_matches("management.")),
+        "arm-frontdoor-prod.trafficmanager.net".to_owned(),
+    ];
+    let mut control = blank(rng, Role::Control, name, 443, chain, &shadow);
+    control.v4 = distinct(2, || names.cloud.arm_address(rng));
+    (control.tcp, control.tcp_of, control.ipv6) =
+        (scenario.control.tcp, scenario.control.tcp_of.clone(), scenario.control.ipv6);
+    control.public = names.cloud.arm_address(rng);
+    vec![login, graph, server, control]
 }
 
 fn blank(rng: &mut Rng, role: Role, name: &str, port: u16, chain: Vec<String>, shadow: &str) -> Plan {

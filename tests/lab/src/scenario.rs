@@ -48,6 +48,9 @@ pub struct Scenario {
     pub login: Host,
     #[serde(default)]
     pub graph: Host,
+    /// The control destination.
+    #[serde(default)]
+    pub control: Host,
     pub proxy: Option<Proxy>,
     pub link: Option<Link>,
     pub appliance: Option<Hub>,
@@ -88,7 +91,9 @@ impl Scenario {
     }
 
     fn needs_router(&self) -> bool {
-        let fates = [&self.login, &self.graph].into_iter().flat_map(|host| host.tcp_of.iter().chain([&host.tcp]));
+        let fates = [&self.login, &self.graph, &self.control]
+            .into_iter()
+            .flat_map(|host| host.tcp_of.iter().chain([&host.tcp]));
         let mut fates = fates.chain(&self.server.tcp_of).chain([&self.server.tcp]);
         fates.any(|fate| *fate == Tcp::Unreachable)
     }

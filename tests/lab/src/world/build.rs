@@ -145,7 +145,12 @@ struct Site<'a> {
 
 impl Site<'_> {
     fn entra(&mut self) -> io::Result<()> {
-        for (role, host) in [(Role::Login, &self.scenario.login), (Role::Graph, &self.scenario.graph)] {
+        let hosts = [
+            (Role::Login, &self.scenario.login),
+            (Role::Graph, &self.scenario.graph),
+            (Role::Control, &self.scenario.control),
+        ];
+        for (role, host) in hosts {
             let other = format!("www.{}.com", self.names.company);
             let name = self.plans.iter().find(|plan| plan.role == role).map(|plan| plan.name.clone());
             let host = Arc::new(Host {
@@ -305,6 +310,7 @@ fn certificate_names(role: Role, names: &Names) -> Vec<String> {
         Role::Login => [cloud.login].iter().chain(cloud.login_aliases).map(|name| (*name).to_owned()).collect(),
         Role::Graph => vec![cloud.graph.to_owned(), format!("canary.{}", cloud.graph)],
         Role::Server => vec![names.server.clone()],
+        Role::Control => vec![cloud.arm.trim_start_matches("https://").to_owned()],
     }
 }
 
