@@ -21,6 +21,7 @@ use crate::evidence::{Detail, HostsEntry, MetadataReply, Recorder, TokenRequest}
 use crate::failure::Outcome;
 use crate::net::form::Answer;
 use crate::net::postgres::{Login, Step, request_ssl};
+use crate::net::socks::Goal;
 use crate::net::tls::{Trust, handshake};
 use crate::net::{dns as nameserver, http, proxy, resolver_files};
 use crate::probe::{application, metadata};
@@ -62,11 +63,24 @@ pub fn dns(bytes: &[u8]) {
 
 /// A proxy's answer to CONNECT.
 pub fn connect_reply(bytes: &[u8]) {
-    let Ok(proxy) = Proxy::parse("http://user:a-password-of-the-proxy@127.0.0.1:3128", "HTTPS_PROXY") else { return };
+    tunnel("http", bytes);
+}
+
+/// A proxy's answers over SOCKS5.
+pub fn socks_reply(bytes: &[u8]) {
+    tunnel("socks5h", bytes);
+}
+
+fn tunnel(scheme: &str, bytes: &[u8]) {
+    let Ok(proxy) = Proxy::parse(&format!("{scheme}://user:a-password-of-the-proxy@127.0.0.1:3128"), "HTTPS_PROXY")
+    else {
+        return;
+    };
+    let goal = Goal { host: "login.microsoftonline.com".to_owned(), port: 443, address: None };
     run(async {
         let Some((ours, mut theirs)) = pair() else { return };
         let recorder = Recorder::new();
-        let client = proxy::connect(&recorder, SUBJECT, ours, &proxy, "login.microsoftonline.com:443", PATIENCE);
+        let client = proxy::connect(&recorder, SUBJECT, ours, &proxy, &goal, PATIENCE);
         let _ = tokio::join!(client, say(&mut theirs, bytes));
     });
 }

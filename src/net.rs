@@ -10,6 +10,7 @@ pub(crate) mod http;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod resolver_files;
+pub(crate) mod socks;
 pub(crate) mod tls;
 
 use std::net::{IpAddr, SocketAddr};

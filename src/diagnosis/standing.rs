@@ -166,7 +166,7 @@ fn asks_entra(token: &Row) -> bool {
 /// A proxy resolves names itself, and `--connect-to` needs none: what then fails is no consequence of this machine's DNS.
 fn depends_on_names(row: Option<&Row>) -> bool {
     let Some(row) = row else { return true };
-    if row.word("route") == Some("proxy") {
+    if row.word("route") == Some("proxy") && row.word("proxy.kind") != Some("socks5") {
         return false;
     }
     let nameless = matches!(

@@ -29,6 +29,9 @@ pub struct ProxyConnect {
     pub status: Option<u16>,
     pub headers: Vec<Setting>,
     pub quote: Option<String>,
+    /// What a SOCKS5 proxy said no with, as a word (RFC 1928, section 6).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub socks: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +64,10 @@ pub enum Changed {
     SmallSegments,
     /// Another server name to the same address.
     OtherName,
+    /// Through the proxy from which NO_PROXY exempts the host.
+    ThroughProxy,
+    /// Directly, beside a proxy that fails.
+    BesideProxy,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

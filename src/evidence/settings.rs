@@ -73,6 +73,9 @@ pub struct Machine {
     /// Proxy variables that are set, without credentials.
     pub proxy_variables: Vec<Setting>,
     pub no_proxy: Option<String>,
+    /// Pairs of spellings that are both set, with different values.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub proxy_conflicts: Vec<String>,
     /// Whether NO_PROXY exempts the metadata address.
     pub metadata_exempt: bool,
     /// libpq variables that bear on a sign-in (never PGPASSWORD).

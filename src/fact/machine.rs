@@ -33,6 +33,12 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row]) -> Row {
         return row;
     };
     proxy(&mut row, machine, index);
+    let (word, observed) = variables(machine);
+    row.say("run.proxy-variables", word);
+    if word == "differ" {
+        row.quote("settings", machine.proxy_conflicts.join(", "));
+    }
+    row.account("run.proxy-variables", observed, vec![index]);
     libpq(&mut row, machine, index);
     ipv6(seen, &mut row, machine, index, hosts);
     row.say("roots", if machine.trusted_roots == 0 { "none" } else { "present" });
@@ -57,6 +63,21 @@ fn proxy(row: &mut Row, machine: &Machine, index: usize) {
         row.quote("proxy", &setting.value);
     }
     row.account("proxy.metadata", observed, vec![index]);
+}
+
+/// Whether the spellings of the proxy variables agree.
+pub(super) fn variables(machine: &Machine) -> (&'static str, String) {
+    let names: Vec<String> = machine.proxy_variables.iter().map(|setting| setting.name.to_ascii_lowercase()).collect();
+    let has = |name: &str| names.iter().any(|known| known == name);
+    if !machine.proxy_conflicts.is_empty() {
+        ("differ", format!("{} differ", machine.proxy_conflicts.join(", ")))
+    } else if names.is_empty() {
+        ("none", "no proxy variable is set".to_owned())
+    } else if has("http_proxy") && !has("https_proxy") && !has("all_proxy") {
+        ("plain-http-only", "HTTP_PROXY is set, HTTPS_PROXY is not: HTTPS goes direct".to_owned())
+    } else {
+        ("agree", "no two spellings differ".to_owned())
+    }
 }
 
 fn libpq(row: &mut Row, machine: &Machine, index: usize) {
@@ -100,7 +121,9 @@ fn libpq(row: &mut Row, machine: &Machine, index: usize) {
         .filter_map(|(_, _, name)| Some(format!("{name}={}", value(name)?)))
         .collect();
     row.say("libpq.result", if found.is_empty() { "clean" } else { "harmful" });
-    row.quote("settings", found.join(", "));
+    if !found.is_empty() {
+        row.quote("settings", found.join(", "));
+    }
     row.account(
         "libpq.result",
         if found.is_empty() { "no harmful PG* variable".to_owned() } else { found.join(", ") },

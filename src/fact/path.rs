@@ -22,6 +22,9 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     proxy::proxy(seen, row, &subject, &to_proxy);
     let reach = tcp(seen, row, &to_host);
     let handshake = tls::tls(seen, row, &subject);
+    if handshake != Some("verified") {
+        tls::comparisons(seen, row, &subject);
+    }
     if subject == SERVER {
         tls::server_tls(seen, row, handshake);
         return;
@@ -105,6 +108,11 @@ fn route(seen: &Seen<'_>, row: &mut Row, subject: &str) {
     row.say("route", if route.proxy.is_some() { "proxy" } else { "direct" });
     if super::vocabulary::fact("route.why").is_some_and(|fact| fact.words.contains(&route.why.as_str())) {
         row.say("route.why", &route.why);
+    }
+    if let Some(proxy) = &route.proxy {
+        let kinds = ["socks5h", "socks5", "http"];
+        let kind = kinds.into_iter().find(|kind| proxy.starts_with(&format!("{kind}://")));
+        row.say("proxy.kind", kind.unwrap_or("http"));
     }
     row.quote("proxy", route.proxy.clone().unwrap_or_default());
     row.quote("variable", &route.variable);

@@ -25,6 +25,16 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], control: &Row) -> Row {
     );
     let other = control.word("run.other-443").unwrap_or("untested");
     row.say("run.other-443", other);
+    let accepts = |row: &Row| matches!(row.word("tcp.reach"), Some("all" | "some" | "by-prefix" | "by-family"));
+    let open = hosts.iter().filter(|row| row.subject != SERVER).chain([control]).any(accepts);
+    row.say(
+        "run.egress",
+        match other {
+            _ if open => "open",
+            "silent" => "closed",
+            _ => "unknown",
+        },
+    );
     if let Some(account) = control.account_of("run.other-443").filter(|_| other != "untested") {
         row.quote("control", &account.observed);
     }
@@ -54,6 +64,7 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], control: &Row) -> Row {
         },
     );
     if let Some(ground) = seen.machine() {
+        row.say("run.proxy-variables", super::machine::variables(ground).0);
         let routed = ground.ipv4_source.is_some() || ground.ipv6_source.is_some();
         row.say("run.local-network", if routed { "routed" } else { "no-default-route" });
     }

@@ -1,4 +1,4 @@
-//! CONNECT: asking a proxy for a tunnel, with what it answers kept.
+//! A tunnel through a proxy: CONNECT of HTTP, or SOCKS5, with what the proxy answers kept.
 
 use std::time::Duration;
 
@@ -6,13 +6,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
+use super::socks::{self, Goal};
 use super::{Failed, failed, within};
 use crate::evidence::{Detail, ProxyConnect, Recorder, Setting};
 use crate::failure::Outcome;
-use crate::target::proxy::Proxy;
+use crate::target::proxy::{Kind, Proxy};
 
 const HEAD: usize = 32 * 1024;
 const BODY: usize = 4 * 1024;
+
+/// What a proxy said, as far as it came.
+#[derive(Default)]
+pub(crate) struct Said {
+    status: Option<u16>,
+    headers: Vec<Setting>,
+    quote: Option<String>,
+    /// The word of a SOCKS5 refusal.
+    socks: Option<String>,
+}
 
 /// Asks the proxy for a tunnel; what it answers is kept.
 pub(crate) async fn connect(
@@ -20,55 +31,64 @@ pub(crate) async fn connect(
     subject: &str,
     mut stream: TcpStream,
     proxy: &Proxy,
-    destination: &str,
+    goal: &Goal,
     patience: Duration,
 ) -> Result<TcpStream, Outcome> {
-    let authorization = proxy.authorization();
     let detail = ProxyConnect {
         proxy: proxy.shown(),
         variable: proxy.variable.clone(),
-        destination: destination.to_owned(),
-        credentials_sent: authorization.is_some(),
+        destination: goal.told(),
+        credentials_sent: proxy.credentials().is_some(),
         status: None,
         headers: Vec::new(),
         quote: None,
+        socks: None,
     };
-    let mut pending =
-        recorder.begin(subject, format!("CONNECT {destination} at {}", proxy.shown()), Detail::ProxyConnect(detail));
+    let phrase = format!("a tunnel to {} at {}", goal.told(), proxy.shown());
+    let mut pending = recorder.begin(subject, phrase, Detail::ProxyConnect(detail));
+    let mut said = Said::default();
+    let result = within(patience, tunnel(&mut stream, proxy, goal, &mut said)).await;
+    if let Detail::ProxyConnect(detail) = &mut pending.detail {
+        (detail.status, detail.headers, detail.quote, detail.socks) =
+            (said.status, said.headers, said.quote, said.socks);
+    }
+    match result {
+        Ok(()) => {
+            pending.end(Outcome::Ok, None);
+            Ok(stream)
+        }
+        Err((outcome, error)) => {
+            pending.end(outcome, error);
+            Err(outcome)
+        }
+    }
+}
+
+/// Asks the proxy for a tunnel and leaves in `said` what it answers.
+pub(crate) async fn tunnel(stream: &mut TcpStream, proxy: &Proxy, goal: &Goal, said: &mut Said) -> Result<(), Failed> {
+    if proxy.kind != Kind::Http {
+        return socks::ask(stream, proxy, goal, &mut said.socks).await;
+    }
+    let destination = goal.told();
     let mut request = Zeroizing::new(format!("CONNECT {destination} HTTP/1.1\r\nHost: {destination}\r\n"));
-    if let Some(authorization) = &authorization {
+    if let Some(authorization) = proxy.authorization() {
         request.push_str("Proxy-Authorization: Basic ");
         request.push_str(authorization.expose());
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
-    let result = within(patience, async {
-        stream.write_all(request.as_bytes()).await.map_err(|error| failed(&error))?;
-        read_head(&mut stream).await
-    })
-    .await;
-    let (outcome, error) = match result {
-        Ok(head) => {
-            if let Detail::ProxyConnect(detail) = &mut pending.detail {
-                detail.status = Some(head.status);
-                detail.headers = head.headers;
-                detail.quote = (!head.rest.is_empty()).then(|| super::quote(&head.rest));
-            }
-            if (200..300).contains(&head.status) && head.rest.is_empty() {
-                pending.end(Outcome::Ok, None);
-                return Ok(stream);
-            }
-            match head.status {
-                200..300 => {
-                    (Outcome::Garbage, Some("the proxy sent data of its own before the tunnel was used".to_owned()))
-                }
-                status => (Outcome::Rejected, Some(format!("HTTP {status} to CONNECT"))),
-            }
+    stream.write_all(request.as_bytes()).await.map_err(|error| failed(&error))?;
+    let head = read_head(stream).await?;
+    said.status = Some(head.status);
+    said.headers = head.headers;
+    said.quote = (!head.rest.is_empty()).then(|| super::quote(&head.rest));
+    match head.status {
+        200..300 if head.rest.is_empty() => Ok(()),
+        200..300 => {
+            Err((Outcome::Garbage, Some("the proxy sent data of its own before the tunnel was used".to_owned())))
         }
-        Err(failure) => failure,
-    };
-    pending.end(outcome, error);
-    Err(outcome)
+        status => Err((Outcome::Rejected, Some(format!("HTTP {status} to CONNECT")))),
+    }
 }
 
 struct Head {

@@ -15,6 +15,7 @@ use crate::net::{Failed, api::encoded, quote};
 use crate::secret::Secret;
 use crate::target::Proof;
 use crate::target::assertion::signed;
+use crate::target::proxy::Kind;
 use crate::verb::LOGIN;
 
 /// Entra names one or two.
@@ -92,6 +93,10 @@ fn proven(run: &Run, resource: &str, client_id: &str, proof: &Proof, endpoint: &
 async fn post(run: &Run, host: &str, endpoint: &str, form: &Secret) -> Result<Answer, Failed> {
     let route = run.target.proxies.route(host);
     let dialled: Vec<SocketAddr> = match route.proxy {
+        // Whoever resolves names here asks the proxy for an address.
+        Some(proxy) if proxy.kind == Kind::Socks5 => {
+            run.addresses(LOGIN).await.into_iter().map(|address| SocketAddr::new(address, 443)).collect()
+        }
         Some(_) => Vec::new(),
         None => reach::peers(run, LOGIN, host, 443).await.into_iter().map(|(_, dialled)| dialled).collect(),
     };

@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Run;
-use super::reach::SHARE;
+use super::reach::{self, Place, SHARE};
 use crate::evidence::{Changed, Comparison, Detail};
 use crate::net::postgres::{self, Ssl};
-use crate::net::{dial, tls, within};
+use crate::net::socks::Goal;
+use crate::net::{dial, proxy, tls, within};
+use crate::target::proxy::Kind;
 
 /// A name of Microsoft that filters by name commonly let through.
 const OTHER_NAME: &str = "www.microsoft.com";
@@ -82,4 +85,64 @@ async fn small_segments(run: &Run, doubt: &Doubt, patience: Duration) {
     .await;
     let (outcome, error) = result.unwrap_or_else(|failure| failure);
     pending.end(outcome, error);
+}
+
+/// A host that NO_PROXY exempts and that is in doubt: the way through the proxy, for comparison.
+pub(super) fn through_exempted(asides: &mut JoinSet<()>, place: &Place) {
+    let proxies = &place.run.target.proxies;
+    if proxies.proxy.is_some() && proxies.route(&place.host).proxy.is_none() {
+        let place = place.clone();
+        asides.spawn(async move { through_proxy(&place).await });
+    }
+}
+
+async fn through_proxy(place: &Place) {
+    let run = &place.run;
+    let Some(proxy) = &run.target.proxies.proxy else { return };
+    let patience = run.patience() / 2;
+    let Some(address) = reach::aside(run, "proxy", &proxy.host).await.first().copied() else { return };
+    let peer = SocketAddr::new(address, proxy.port);
+    let resolved = run.addresses(&place.subject).await.first().map(|address| SocketAddr::new(*address, place.port));
+    let address = resolved.filter(|_| proxy.kind == Kind::Socks5);
+    let goal = Goal { host: place.host.clone(), port: place.port, address };
+    let detail = Comparison { changed: Changed::ThroughProxy, peer, name: place.host.clone() };
+    let pending = run.recorder.begin(&place.subject, "", Detail::Comparison(detail));
+    let trust = run.trust().await;
+    let result = within(patience, async {
+        let mut stream = dial::again(peer).await.map_err(|error| crate::net::failed(&error))?;
+        proxy::tunnel(&mut stream, proxy, &goal, &mut proxy::Said::default()).await?;
+        Ok(tls::answers(stream, &place.host, &trust).await)
+    })
+    .await;
+    let (outcome, error) = result.unwrap_or_else(|failure| failure);
+    pending.end(outcome, error);
+}
+
+/// A host behind a proxy that fails: the direct way, for comparison. Two addresses are enough to tell.
+pub(super) async fn beside_proxy(run: &Run, subject: &str, host: &str, port: u16) {
+    let patience = run.patience() / 2;
+    let peers = reach::peers(run, subject, host, port).await;
+    let trust = run.trust().await;
+    let attempts = peers.into_iter().take(2).map(|(peer, dialled)| {
+        let trust = trust.clone();
+        async move {
+            let detail = Comparison { changed: Changed::BesideProxy, peer, name: host.to_owned() };
+            let pending = run.recorder.begin(subject, "", Detail::Comparison(detail));
+            let result = within(patience, async {
+                let stream = dial::again(dialled).await.map_err(|error| crate::net::failed(&error))?;
+                Ok(tls::answers(stream, host, &trust).await)
+            })
+            .await;
+            let (outcome, error) = result.unwrap_or_else(|failure| failure);
+            pending.end(outcome, error);
+        }
+    });
+    let mut attempts = attempts.fuse();
+    match (attempts.next(), attempts.next()) {
+        (Some(one), Some(two)) => {
+            tokio::join!(one, two);
+        }
+        (Some(one), None) => one.await,
+        _ => {}
+    }
 }

@@ -28,6 +28,7 @@ pub(super) async fn run(run: Arc<Run>) {
         ipv6_source: source_for((ANY_V6, 443).into()),
         proxy_variables: inherited.proxy_variables,
         no_proxy: inherited.no_proxy,
+        proxy_conflicts: inherited.proxy_conflicts,
         metadata_exempt: inherited.metadata_exempt,
         libpq: inherited.libpq,
         azure_asset_tag: host::azure_asset_tag(),

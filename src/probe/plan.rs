@@ -80,6 +80,19 @@ fn https(target: &Target, subject: &str) -> Vec<Destination> {
         Err(_) => "whether it answers as itself over verified TLS; no token is sent",
     };
     let mut plan = Vec::new();
+    if let Some(proxy) = target.proxies.proxy.as_ref().filter(|_| route.proxy.is_none()) {
+        let purpose = format!("the way to {host}:{port}, for comparison");
+        let exempted = Destination::new("connect", format!("{}:{}", proxy.host, proxy.port), purpose);
+        plan.push(Destination { only: Some("when an exempted host is in doubt"), ..exempted });
+    }
+    if route.proxy.is_some() {
+        let direct = Destination::new("https", format!("{host}:{port}"), "the direct way, for comparison");
+        plan.push(Destination {
+            dialled: possible(&target.connect_to, &host, port),
+            only: Some("when the proxy fails"),
+            ..direct
+        });
+    }
     if let Some(proxy) = route.proxy {
         plan.push(Destination::new(
             "connect",

@@ -14,9 +14,11 @@ use super::compare::{self, Doubt};
 use crate::evidence::{Detail, HttpExchange, PROXY_UNRESOLVED, ProbeNote};
 use crate::failure::Outcome;
 use crate::net::dial::{self, Peer};
+use crate::net::socks::Goal;
 use crate::net::tls::handshake;
 use crate::net::{dns, host as system, http, proxy};
 use crate::target::connect_to::{dialled, fixed};
+use crate::target::proxy::{Kind, Proxy};
 use crate::verb::{GRAPH, LOGIN};
 
 /// A host has this many addresses at most that we dial.
@@ -45,11 +47,11 @@ pub(super) async fn run(run: Arc<Run>, subject: String, doubt: mpsc::Sender<()>)
 
 /// Whom this is about.
 #[derive(Clone)]
-struct Place {
-    run: Arc<Run>,
-    subject: String,
-    host: String,
-    port: u16,
+pub(super) struct Place {
+    pub(super) run: Arc<Run>,
+    pub(super) subject: String,
+    pub(super) host: String,
+    pub(super) port: u16,
     doubt: mpsc::Sender<()>,
 }
 
@@ -105,18 +107,23 @@ async fn directly(place: &Place) {
     let doubtful = tokio::time::sleep(place.run.patience() / SHARE);
     tokio::pin!(doubtful);
     let mut doubted = false;
+    let mut asides: JoinSet<()> = JoinSet::new();
     loop {
         tokio::select! {
             () = &mut doubtful, if !doubted => {
                 doubted = true;
                 if speaking.is_none() {
                     place.doubt();
+                    compare::through_exempted(&mut asides, place);
                 }
             }
+            Some(_) = asides.join_next() => {}
             Some(connected) = connects.join_next() => {
                 let Ok(Some((stream, peer))) = connected else {
-                    if connects.is_empty() && speaking.is_none() {
+                    if connects.is_empty() && speaking.is_none() && !doubted {
+                        doubted = true;
                         place.doubt();
+                        compare::through_exempted(&mut asides, place);
                     }
                     continue;
                 };
@@ -146,7 +153,10 @@ async fn directly(place: &Place) {
 /// How a conversation ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Spoken {
+    /// The peer proved itself, and what it says is final.
     Final,
+    /// No TLS came about, and one attempt says enough.
+    Failed,
     /// A failure that one attempt does not prove.
     Doubtful,
 }
@@ -166,31 +176,60 @@ async fn second_opinion(place: &Place, spare: Option<(TcpStream, SocketAddr)>, p
     }
 }
 
-/// A tunnel through the proxy, and the same conversation inside it.
+/// A tunnel through the proxy, and the same conversation inside it; beside it, when it fails, the direct way.
 async fn through_proxy(place: &Place) {
+    let work = tunnelled(place);
+    let beside = compare::beside_proxy(&place.run, &place.subject, &place.host, place.port);
+    tokio::pin!(work, beside);
+    tokio::select! {
+        biased;
+        reached = &mut work => if !reached {
+            beside.await;
+        },
+        () = tokio::time::sleep(place.run.patience() / SHARE) => {
+            tokio::join!(work, beside);
+        }
+    }
+}
+
+/// Whether the host proved itself through the proxy.
+async fn tunnelled(place: &Place) -> bool {
     let run = &place.run;
     let route = run.target.proxies.route(&place.host);
-    let Some(proxy) = route.proxy else { return };
+    let Some(proxy) = route.proxy else { return false };
     let addresses = aside(run, "proxy", &proxy.host).await;
     if addresses.is_empty() {
         let note = ProbeNote { probe: "reach".to_owned(), note: PROXY_UNRESOLVED.to_owned() };
         run.recorder.note(&place.subject, Outcome::Unresolved, Detail::Probe(note));
-        return;
+        return false;
     }
+    let Some(goal) = goal(run, proxy, place).await else { return false };
     for attempt in 0..2 {
-        let Some(stream) = first_up(place, &proxy.host, &addresses, proxy.port).await else { return };
-        let destination = format!("{}:{}", place.host, place.port);
-        let tunnel = proxy::connect(&run.recorder, &place.subject, stream, proxy, &destination, run.patience()).await;
+        let Some(stream) = first_up(place, &proxy.host, &addresses, proxy.port).await else { return false };
+        let tunnel = proxy::connect(&run.recorder, &place.subject, stream, proxy, &goal, run.patience()).await;
         let spoken = match tunnel {
             Ok(stream) => speak(place, stream, None).await,
             // Only what may be an accident is tried again: wrong credentials twice would lock an account.
             Err(Outcome::Reset | Outcome::Closed) => Spoken::Doubtful,
-            Err(_) => Spoken::Final,
+            Err(_) => Spoken::Failed,
         };
-        if spoken == Spoken::Final || attempt == 1 {
-            return;
+        match spoken {
+            Spoken::Final => return true,
+            Spoken::Failed => return false,
+            Spoken::Doubtful if attempt == 1 => return false,
+            Spoken::Doubtful => {}
         }
     }
+    false
+}
+
+/// What the proxy is asked for: the name, or where it leads if names are resolved here. `None` when the name leads nowhere.
+async fn goal(run: &Run, proxy: &Proxy, place: &Place) -> Option<Goal> {
+    let address = match proxy.kind {
+        Kind::Http | Kind::Socks5h => None,
+        Kind::Socks5 => Some(SocketAddr::new(*run.addresses(&place.subject).await.first()?, place.port)),
+    };
+    Some(Goal { host: place.host.clone(), port: place.port, address })
 }
 
 /// The first of the proxy's addresses that accepts. All are dialled at once: several dead ones cost the patience of one.
@@ -258,7 +297,7 @@ where
             compare::other_name(run, doubt, run.patience()).await;
             Spoken::Doubtful
         }
-        (Err(Outcome::Timeout | Outcome::Other), _) => Spoken::Final,
+        (Err(Outcome::Timeout | Outcome::Other), _) => Spoken::Failed,
         (Err(_), _) => Spoken::Doubtful,
     }
 }

@@ -18,6 +18,8 @@ pub struct Inherited {
     pub proxy_variables: Vec<Setting>,
     pub no_proxy: Option<String>,
     pub metadata_exempt: bool,
+    /// Pairs of spellings that are both set, with different values.
+    pub proxy_conflicts: Vec<String>,
 }
 
 const LIBPQ: [&str; 10] = [
@@ -48,8 +50,15 @@ pub fn inherited() -> Inherited {
             .filter_map(|name| {
                 let value = variable(name)?;
                 let shown = Proxy::parse(&value, name)
-                    .map_or_else(|_| "(not an http:// proxy)".to_owned(), |proxy| proxy.shown());
+                    .map_or_else(|_| "(not a proxy that can be used)".to_owned(), |proxy| proxy.shown());
                 Some(Setting { name: (*name).to_owned(), value: shown })
+            })
+            .collect(),
+        proxy_conflicts: ["https_proxy", "http_proxy", "all_proxy", "no_proxy"]
+            .into_iter()
+            .filter_map(|lower| {
+                let upper = lower.to_ascii_uppercase();
+                (variable(lower)? != variable(&upper)?).then(|| format!("{lower} and {upper}"))
             })
             .collect(),
         metadata_exempt: no_proxy.as_deref().is_some_and(|list| exempt(list, "169.254.169.254")),

@@ -7,8 +7,30 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// An HTTP proxy. Its credentials go to it alone.
+/// How a proxy is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// CONNECT.
+    Http,
+    /// SOCKS5 with names resolved here.
+    Socks5,
+    /// SOCKS5 with names resolved by the proxy.
+    Socks5h,
+}
+
+impl Kind {
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Kind::Http => "http",
+            Kind::Socks5 => "socks5",
+            Kind::Socks5h => "socks5h",
+        }
+    }
+}
+
+/// A proxy. Its credentials go to it alone.
 pub struct Proxy {
+    pub kind: Kind,
     pub host: String,
     pub port: u16,
     /// `--proxy`, or the variable that named it.
@@ -18,23 +40,24 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Reads `[http://][user[:password]@]host[:port]`; curl's default port is 1080.
+    /// Reads `[http://|socks5://|socks5h://][user[:password]@]host[:port]`; curl's default port is 1080.
     ///
     /// # Errors
     /// A sentence that never repeats credentials.
     pub fn parse(text: &str, variable: &str) -> Result<Proxy, String> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-        if !scheme.eq_ignore_ascii_case("http") {
+        let kinds = [Kind::Http, Kind::Socks5, Kind::Socks5h];
+        let Some(kind) = kinds.into_iter().find(|kind| scheme.eq_ignore_ascii_case(kind.scheme())) else {
             return Err(format!(
-                "{variable} names a proxy of the scheme `{}`; only http:// proxies (CONNECT) are supported",
+                "{variable} names a proxy of the scheme `{}`; http:// (CONNECT), socks5:// and socks5h:// proxies are supported",
                 safe(scheme)
             ));
-        }
+        };
         let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (userinfo, address) =
             rest.rsplit_once('@').map_or((None, rest), |(userinfo, address)| (Some(userinfo), address));
-        let (host, port) =
-            split_port(address).ok_or_else(|| format!("{variable} does not name a proxy as http://host:port"))?;
+        let (host, port) = split_port(address)
+            .ok_or_else(|| format!("{variable} does not name a proxy as http://host:port or socks5h://host:port"))?;
         if host.parse::<std::net::IpAddr>().is_err() && crate::rules::check_host(host).is_err() {
             return Err(format!("{variable} does not name a proxy host; it should read http://host:port"));
         }
@@ -45,14 +68,28 @@ impl Proxy {
                 (percent_decoded(user), Some(Secret::new(percent_decoded(password))))
             }
         };
-        Ok(Proxy { host: host.to_owned(), port: port.unwrap_or(1080), variable: variable.to_owned(), user, password })
+        // RFC 1929 has one byte for the length of each.
+        let longest = user.len().max(password.as_ref().map_or(0, |password| password.expose().len()));
+        if kind != Kind::Http && longest > 255 {
+            return Err(format!(
+                "{variable} gives a SOCKS5 proxy a user or password of {longest} bytes; RFC 1929 allows 255"
+            ));
+        }
+        Ok(Proxy {
+            kind,
+            host: host.to_owned(),
+            port: port.unwrap_or(1080),
+            variable: variable.to_owned(),
+            user,
+            password,
+        })
     }
 
     pub fn shown(&self) -> String {
         if self.host.contains(':') {
-            format!("http://[{}]:{}", self.host, self.port)
+            format!("{}://[{}]:{}", self.kind.scheme(), self.host, self.port)
         } else {
-            format!("http://{}:{}", self.host, self.port)
+            format!("{}://{}:{}", self.kind.scheme(), self.host, self.port)
         }
     }
 
@@ -75,7 +112,7 @@ impl Proxy {
 
 /// A scheme that people use; whatever else stands before `://` may be part of a password.
 fn safe(text: &str) -> &'static str {
-    let known = ["https", "socks", "socks4", "socks4a", "socks5", "socks5h", "ftp"];
+    let known = ["https", "socks", "socks4", "socks4a", "ftp"];
     known.into_iter().find(|scheme| text.eq_ignore_ascii_case(scheme)).unwrap_or("(unknown)")
 }
 
@@ -204,7 +241,10 @@ mod tests {
         assert_eq!(proxy.password().map(Secret::expose), Some("p:w"));
         assert_eq!(Proxy::parse("proxy.corp", "HTTPS_PROXY").expect("proxy").port, 1080);
         assert_eq!(Proxy::parse("[::1]:3128", "HTTPS_PROXY").expect("proxy").shown(), "http://[::1]:3128");
-        for bad in ["socks5://u:hidden@x:1", "http://u:hidden@:80", "http://u:hidden@x:port"] {
+        let socks = Proxy::parse("SOCKS5h://u:p@proxy.corp", "ALL_PROXY").expect("proxy");
+        assert_eq!((socks.kind, socks.shown().as_str()), (Kind::Socks5h, "socks5h://proxy.corp:1080"));
+        let long = format!("socks5://u:hidden{}@x:1", "a".repeat(300));
+        for bad in [long.as_str(), "socks4://u:hidden@x:1", "http://u:hidden@:80", "http://u:hidden@x:port"] {
             let error = Proxy::parse(bad, "HTTPS_PROXY").err().expect(bad);
             assert!(!error.contains("hidden"), "{error}");
         }

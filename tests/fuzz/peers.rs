@@ -72,6 +72,18 @@ fn connect_reply() {
 }
 
 #[test]
+fn socks_reply() {
+    let seeds = vec![
+        b"\x05\x02\x01\x00\x05\x00\x00\x01\x0a\x00\x00\x01\x04\x38".to_vec(),
+        b"\x05\x00\x05\x00\x00\x03\x09a.example\x01\xbb".to_vec(),
+        b"\x05\xff".to_vec(),
+        b"\x05\x02\x01\x01".to_vec(),
+        b"\x05\x00\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00".to_vec(),
+    ];
+    fuzz("socks-reply", seeds, &[b"\x05\x00", b"\x05\x02", b"\x00\x04", b"\x03\xff"], fuzzing::socks_reply);
+}
+
+#[test]
 fn http_reply() {
     let seeds = bytes(&[
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Tue, 24 Nov 2026 10:00:00 GMT\r\nContent-Length: 2\r\n\r\n{}",

@@ -1,4 +1,4 @@
-//! A proxy that answers CONNECT with anything but a tunnel.
+//! A proxy that answers CONNECT, or SOCKS5, with anything but a tunnel.
 
 use super::act::{Act, ENDLESS, drip, hostile_text, repeat, send};
 use super::row::{At, Row, play, row};
@@ -51,4 +51,74 @@ fn table() -> Vec<Row> {
 #[test]
 fn hostile_proxy() {
     play(table());
+}
+
+fn after_greeting(acts: Vec<Act>) -> At {
+    At::Socks([vec![Act::Expect(&[5, 2])], acts].concat())
+}
+
+fn says_to_greeting(bytes: impl Into<Vec<u8>>) -> At {
+    after_greeting(vec![send(bytes), Act::Close])
+}
+
+/// Login accepted; then what is said to the request.
+fn says_to_request(bytes: impl Into<Vec<u8>>) -> At {
+    after_greeting(vec![send([5, 0]), Act::Expect(&[5, 1, 0, 3]), send(bytes), Act::Close])
+}
+
+fn socks() -> Vec<Row> {
+    vec![
+        row("HT01 silence to the greeting", after_greeting(vec![Act::Deaf]), FAILS, "no answer within"),
+        row(
+            "HT03 a byte every 60 ms",
+            after_greeting(vec![drip([&[5, 0, 5, 0, 0, 3, 255][..], &[b'a'; 255]].concat(), 60)]),
+            FAILS,
+            "no answer within",
+        ),
+        row("HT04 endless noise", after_greeting(vec![repeat(vec![0xA5; 4096], ENDLESS)]), FAILS, "not a SOCKS5 reply"),
+        row("HT06 a banner of escapes", says_to_greeting(hostile_text()), FAILS, ""),
+        row("HT12 closed after the greeting", after_greeting(vec![Act::Close]), FAILS, ""),
+        row("HT12 reset after the greeting", after_greeting(vec![Act::Reset]), FAILS, ""),
+        row("HS01 version 4", says_to_greeting([4, 0]), FAILS, "not a SOCKS5 reply"),
+        row("HS02 a method that nobody offered", says_to_greeting([5, 1]), FAILS, "was not offered"),
+        row("HS03 no method accepted", says_to_greeting([5, 255]), FAILS, "none of our ways"),
+        row("HS04 a login reply of another protocol", says_to_greeting([5, 2, 9, 9]), FAILS, "RFC 1929"),
+        row("HS05 the login refused", says_to_greeting([5, 2, 1, 77]), FAILS, "are refused"),
+        row("HS06 half a reply", says_to_request([5, 0, 0]), FAILS, ""),
+        row(
+            "HS07 an address of no known type",
+            says_to_request([5, 0, 0, 9, 1, 2, 3, 4, 0, 0]),
+            FAILS,
+            "address of type 9",
+        ),
+        row("HS08 a reply that nobody assigned", says_to_request([5, 200]), FAILS, "SOCKS5 reply 200"),
+        row(
+            "HS09 a tunnel of noise",
+            says_to_request([&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &hostile_text()[..]].concat()),
+            FAILS,
+            "",
+        ),
+        row(
+            "HS10 a silent tunnel",
+            after_greeting(vec![
+                send([5, 0]),
+                Act::Expect(&[5, 1, 0, 3]),
+                send([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+                Act::Deaf,
+            ]),
+            FAILS,
+            "no answer within",
+        ),
+        row(
+            "HS11 our credentials, said back",
+            after_greeting(vec![send([5, 2]), Act::Expect(&[1]), Act::Echo(Vec::new(), Vec::new()), Act::Close]),
+            FAILS,
+            "",
+        ),
+    ]
+}
+
+#[test]
+fn hostile_socks() {
+    play(socks());
 }

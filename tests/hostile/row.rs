@@ -29,6 +29,8 @@ pub enum At {
     OneAddress(Vec<Act>),
     Metadata(Vec<Act>),
     Proxy(Vec<Act>),
+    /// A SOCKS5 proxy.
+    Socks(Vec<Act>),
     /// The first of two nameservers.
     Nameserver(Dns),
     Nobody,
@@ -192,10 +194,11 @@ impl Stage {
                 let port = stage.start("hostile metadata", script);
                 stage.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", format!("http://127.0.0.1:{port}"));
             }
-            At::Proxy(script) => {
+            At::Proxy(script) | At::Socks(script) => {
+                let scheme = if matches!(at, At::Socks(_)) { "socks5h" } else { "http" };
                 let port = stage.start("hostile proxy", script);
                 let password: String = (0..40).map(|_| fastrand::alphanumeric()).collect();
-                stage.set("HTTPS_PROXY", format!("http://someone:{password}@127.0.0.1:{port}"));
+                stage.set("HTTPS_PROXY", format!("{scheme}://someone:{password}@127.0.0.1:{port}"));
                 let may = vec!["hostile proxy in clear"];
                 stage.secrets.push(Secret { name: "proxy password", text: password, may, times: usize::MAX });
             }

@@ -4,6 +4,11 @@ use super::super::{Row, Seen};
 use super::details;
 use crate::evidence::{Detail, Observation, ProxyConnect, TcpConnect};
 use crate::failure::Outcome;
+use crate::words::Mark;
+
+/// Headers in which a proxy says who it is and why it refuses.
+const TELLING: [&str; 7] =
+    ["proxy-authenticate", "x-squid-error", "x-zscaler-reason", "x-bluecoat-via", "server", "via", "proxy-agent"];
 
 pub(super) fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(usize, &Observation, &TcpConnect)]) {
     let unresolved = seen.of(subject).any(|(_, observation)| {
@@ -35,6 +40,7 @@ pub(super) fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(
     };
     let word = match (observation.outcome, reply.status) {
         (Outcome::Ok, _) => "ok",
+        _ if reply.socks.is_some() => socks_word(reply),
         (_, Some(407)) if reply.credentials_sent => "auth-rejected",
         (_, Some(407)) => "auth-required",
         (_, Some(502..=504)) => "bad-gateway",
@@ -49,11 +55,52 @@ pub(super) fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(
         _ => "closed",
     };
     row.say("proxy.reply", word);
-    row.quote("status", reply.status.map(|status| status.to_string()).unwrap_or_default());
-    let headers =
-        reply.headers.iter().filter(|header| ["proxy-authenticate", "x-squid-error"].contains(&header.name.as_str()));
+    if word != "ok"
+        && let Some((reason, mark)) = reason(seen, reply)
+    {
+        row.say_marked("proxy.reason", reason, mark);
+    }
+    let socks = reply.socks.as_ref().map(|_| "over SOCKS5".to_owned());
+    row.quote("status", reply.status.map(|status| status.to_string()).or(socks).unwrap_or_default());
+    let headers = reply.headers.iter().filter(|header| TELLING.contains(&header.name.as_str()));
     let mut said: Vec<String> = headers.map(|header| format!("{}: {}", header.name, header.value)).collect();
     said.extend(reply.quote.as_ref().map(|quote| super::super::plain(quote)));
+    if reply.socks.is_some() {
+        said.push(super::super::said(observation));
+    }
     row.quote("quote", said.join("; "));
     row.quote("error", super::super::said(observation));
+}
+
+/// What a SOCKS5 refusal means for the way through the proxy.
+fn socks_word(reply: &ProxyConnect) -> &'static str {
+    match reply.socks.as_deref().unwrap_or_default() {
+        "no-acceptable-method" if reply.credentials_sent => "auth-rejected",
+        "no-acceptable-method" => "auth-required",
+        "login-refused" => "auth-rejected",
+        "not-allowed" => "denied",
+        "network-unreachable" | "host-unreachable" | "connection-refused" | "ttl-expired" | "general-failure" => {
+            "bad-gateway"
+        }
+        _ => "unsupported",
+    }
+}
+
+/// Why, as the proxy says it: by its reply of SOCKS5, or by headers and body.
+fn reason(seen: &Seen<'_>, reply: &ProxyConnect) -> Option<(&'static str, Mark)> {
+    let word = match reply.socks.as_deref() {
+        Some("no-acceptable-method" | "login-refused") => "login",
+        Some("not-allowed") => "policy",
+        Some("connection-refused") => "destination-refused",
+        Some("network-unreachable" | "host-unreachable" | "ttl-expired") => "destination-unreachable",
+        Some(_) => return None,
+        None => {
+            let status = reply.status?;
+            let headers: String =
+                reply.headers.iter().map(|header| format!("{}: {}\n", header.name, header.value)).collect();
+            let text = format!("{status}\n{headers}\n{}", reply.quote.as_deref().unwrap_or_default());
+            return seen.lore.words.translate("proxies", &[&status.to_string()], &text);
+        }
+    };
+    Some((word, Mark::Sourced))
 }

@@ -41,9 +41,6 @@ pub(super) fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'sta
     let (_, observation, handshake) = best;
     let word = handshake_word(observation.outcome);
     row.say("tls.handshake", word);
-    if word != "verified" {
-        comparisons(seen, row, subject);
-    }
     if !observation.outcome.is_ok() {
         row.quote("error", super::super::said(observation));
     }
@@ -77,10 +74,15 @@ pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
         let fact = match comparison.changed {
             Changed::SmallSegments => "small-segments",
             Changed::OtherName => "other-name",
+            Changed::ThroughProxy => "proxied",
+            Changed::BesideProxy => "beside-proxy",
         };
-        let word = match observation.outcome {
-            Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => continue,
-            Outcome::Ok => "answers",
+        let word = match (observation.outcome, comparison.changed) {
+            (Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, _) => continue,
+            (Outcome::Ok, _) => "answers",
+            (Outcome::Timeout, Changed::BesideProxy) => "silent",
+            (Outcome::Refused, Changed::BesideProxy) => "refused",
+            (_, Changed::BesideProxy) => "fails",
             _ => "same",
         };
         // One comparison that answers is enough; none that does not takes that back.

@@ -16,13 +16,18 @@ pub(super) const FACTS: &[Fact] = &[
         &["silent", "refused", "unreachable", "no-route", "denied", "mixed"],
     ),
     declare(
+        "proxy.kind",
+        "how the proxy is spoken to: CONNECT, SOCKS5 with names resolved here, SOCKS5 with names resolved by the proxy",
+        &["http", "socks5", "socks5h"],
+    ),
+    declare(
         "proxy.reach",
         "whether the proxy itself accepts TCP",
         &["ok", "silent", "refused", "unreachable", "unresolved", "undetermined"],
     ),
     declare(
         "proxy.reply",
-        "what the proxy answers to CONNECT",
+        "what the proxy answers to CONNECT or SOCKS5",
         &[
             "ok",
             "auth-required",
@@ -30,11 +35,27 @@ pub(super) const FACTS: &[Fact] = &[
             "denied",
             "bad-gateway",
             "not-a-proxy",
+            "unsupported",
             "unavailable",
             "silent",
             "closed",
             "undetermined",
         ],
+    ),
+    declare(
+        "proxy.reason",
+        "why the proxy says no, in its own words (word list of proxies, replies of SOCKS5)",
+        &["login", "policy", "name-unresolved", "destination-refused", "destination-silent", "destination-unreachable"],
+    ),
+    declare(
+        "proxied",
+        "the same host through the proxy from which NO_PROXY exempts it, beside a direct connection that fails",
+        &["answers", "same"],
+    ),
+    declare(
+        "beside-proxy",
+        "the same host directly, beside a proxy that fails",
+        &["answers", "silent", "refused", "fails"],
     ),
     declare(
         "tls.handshake",

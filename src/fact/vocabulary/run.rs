@@ -13,6 +13,16 @@ pub(super) const FACTS: &[Fact] = &[
         "what the control destination (another public host, TCP 443) does on the same path; accepts = TCP, and no TLS",
         &["answers", "accepts", "silent", "refused", "unreachable", "undetermined", "untested"],
     ),
+    declare(
+        "run.egress",
+        "whether any public host of this run (login, Graph, the control destination) accepts TCP 443 directly; closed = the control destination too is silent",
+        &["open", "closed", "unknown"],
+    ),
+    declare(
+        "run.proxy-variables",
+        "whether the proxy variables agree: differ = two spellings with two values; plain-http-only = HTTP_PROXY without HTTPS_PROXY or ALL_PROXY",
+        &["none", "agree", "differ", "plain-http-only"],
+    ),
     declare("run.session", "whether this run signed in to the database", &["ready", "failed", "not-tried"]),
     declare("run.vantage", "where this run stands, by the metadata service", &["azure-vm", "elsewhere", "unknown"]),
     declare(

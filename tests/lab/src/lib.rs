@@ -33,6 +33,7 @@ pub mod score;
 pub mod secrets;
 pub mod select;
 pub mod silence;
+mod socks;
 pub mod story;
 pub mod tap;
 pub mod tls;

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::http::{self, Request, Response, farewell, linger};
-use crate::scenario::ProxyMode;
+use crate::scenario::{ProxyKind, ProxyMode};
 use crate::tap::{Ledger, Tap};
 
 /// Where a tunnel may lead: a name or an address with a port, and the lab's socket behind it.
@@ -22,6 +22,7 @@ pub struct Tunnel {
 }
 
 pub struct Proxy {
+    pub kind: ProxyKind,
     pub mode: ProxyMode,
     /// How many requests are spoilt; 0: all.
     pub times: u32,
@@ -46,6 +47,10 @@ impl Proxy {
 
     async fn converse(&self, stream: TcpStream) {
         let mut stream = Tap::new(stream, self.ledger.open("proxy"));
+        if self.kind != ProxyKind::Http {
+            let _ = self.socks(&mut stream).await;
+            return;
+        }
         let mut buffer = Vec::new();
         let Some(request) = http::read(&mut stream, &mut buffer).await else { return };
         let well = self.times > 0 && self.asked.fetch_add(1, Ordering::Relaxed) >= self.times;

@@ -25,7 +25,7 @@ pub use link::{Hub, Link, Peer};
 pub use metadata::{Metadata, MetadataMode};
 pub use nameserver::{Answers, Nameserver};
 pub use principal::{GraphMode, Principal, Who, Written};
-pub use proxy::{Credentials, Proxy, ProxyMode};
+pub use proxy::{Credentials, Proxy, ProxyKind, ProxyMode};
 pub use reported::{Channel, Reported};
 pub use server::{After, Asks, At, Named, PgError, Received, Server, Ssl};
 pub use setup::{Appliance, Real, Setup, Topology};

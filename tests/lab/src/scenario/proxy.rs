@@ -19,6 +19,28 @@ pub enum ProxyMode {
     Garbage,
     HangsUp,
     Stalls,
+    /// SOCKS5 only: refuses names, takes addresses.
+    NoNames,
+}
+
+/// How it is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyKind {
+    #[default]
+    Http,
+    Socks5,
+    Socks5h,
+}
+
+impl ProxyKind {
+    pub fn scheme(self) -> &'static str {
+        match self {
+            ProxyKind::Http => "http",
+            ProxyKind::Socks5 => "socks5",
+            ProxyKind::Socks5h => "socks5h",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -33,6 +55,7 @@ pub enum Credentials {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Proxy {
+    pub kind: ProxyKind,
     pub mode: ProxyMode,
     pub credentials: Credentials,
     pub variable: String,
@@ -45,6 +68,7 @@ pub struct Proxy {
 impl Default for Proxy {
     fn default() -> Proxy {
         Proxy {
+            kind: ProxyKind::Http,
             mode: ProxyMode::Ok,
             credentials: Credentials::None,
             variable: "HTTPS_PROXY".to_owned(),

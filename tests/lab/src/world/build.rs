@@ -276,6 +276,7 @@ impl Site<'_> {
         };
         if let Some(listener) = listener {
             let proxy = Proxy {
+                kind: wanted.kind,
                 mode: wanted.mode,
                 times: wanted.times,
                 asked: 0.into(),
@@ -296,7 +297,7 @@ impl Site<'_> {
                 userinfo
             }
         };
-        self.command.env(&wanted.variable, &format!("http://{userinfo}{address}"));
+        self.command.env(&wanted.variable, &format!("{}://{userinfo}{address}", wanted.kind.scheme()));
         if !wanted.no_proxy.is_empty() {
             self.command.env("NO_PROXY", &wanted.no_proxy);
         }
