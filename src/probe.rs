@@ -280,7 +280,7 @@ fn jobs(target: &Target, asked: &[(Verb, String)]) -> Vec<(Verb, String)> {
                 }
                 add(Verb::Principal, PRINCIPAL);
             }
-            Verb::Resolve | Verb::Machine | Verb::Reported => add(*verb, subject),
+            Verb::Resolve | Verb::Control | Verb::Machine | Verb::Reported => add(*verb, subject),
         }
     }
     jobs

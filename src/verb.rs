@@ -17,7 +17,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    pub const ALL: [Verb; 9] = [
+    pub const ALL: [Verb; 10] = [
         Verb::Resolve,
         Verb::Nameservers,
         Verb::Reach,
@@ -62,8 +62,7 @@ pub const NAMESERVERS: &str = "nameservers";
 pub const REPORTED: &str = "reported";
 
 /// The subjects that every run knows; any other is a host of a user's check, as HOST:PORT.
-pub const SUBJECTS: [&str; 9] =
-    [LOGIN, GRAPH, CONTROL, SERVER, TOKEN, PRINCIPAL, MACHINE, NAMESERVERS, REPORTED];
+pub const SUBJECTS: [&str; 9] = [LOGIN, GRAPH, CONTROL, SERVER, TOKEN, PRINCIPAL, MACHINE, NAMESERVERS, REPORTED];
 
 /// The host and port of a user's own subject.
 ///

@@ -1,7 +1,6 @@
 //! An application at the token endpoint of its tenant: client credentials with a secret, a certificate or a federated assertion
 //! (RFC 6749, 4.4; RFC 7523). The proof is sent over verified TLS, to the login host and nobody else; once for each token, and once more to a busy host.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,7 +14,6 @@ use crate::net::{Failed, api::encoded, quote};
 use crate::secret::Secret;
 use crate::target::Proof;
 use crate::target::assertion::signed;
-use crate::target::proxy::Kind;
 use crate::verb::LOGIN;
 
 /// Entra names one or two.
@@ -92,14 +90,7 @@ fn proven(run: &Run, resource: &str, client_id: &str, proof: &Proof, endpoint: &
 /// Posts to the login host's proven addresses, or through the proxy. Who fails on the way is told by the check of the host.
 async fn post(run: &Run, host: &str, endpoint: &str, form: &Secret) -> Result<Answer, Failed> {
     let route = run.target.proxies.route(host);
-    let dialled: Vec<SocketAddr> = match route.proxy {
-        // Whoever resolves names here asks the proxy for an address.
-        Some(proxy) if proxy.kind == Kind::Socks5 => {
-            run.addresses(LOGIN).await.into_iter().map(|address| SocketAddr::new(address, 443)).collect()
-        }
-        Some(_) => Vec::new(),
-        None => reach::peers(run, LOGIN, host, 443).await.into_iter().map(|(_, dialled)| dialled).collect(),
-    };
+    let dialled = reach::resolved(run, LOGIN, host, 443).await;
     if dialled.is_empty() && route.proxy.is_none() {
         return Err((Outcome::Unresolved, Some("the login host has no address".to_owned())));
     }

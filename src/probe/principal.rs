@@ -1,7 +1,6 @@
 //! The principal: a name looked up in Microsoft Graph, with a token of the run's own credential. Asked for with `--principal`; for
 //! `--user` only when a sign-in failed in a way that the directory may explain.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,10 +62,7 @@ async fn lookup(run: &Run, asked: &str, name: &str, bearer: &OnceCell<Result<Gra
     };
     let host = &run.target.cloud.graph_host;
     let proxy = run.target.proxies.route(host).proxy;
-    let addresses: Vec<SocketAddr> = match proxy {
-        Some(_) => Vec::new(),
-        None => reach::peers(run, GRAPH, host, 443).await.into_iter().map(|(_, dialled)| dialled).collect(),
-    };
+    let addresses = reach::resolved(run, GRAPH, host, 443).await;
     if addresses.is_empty() && proxy.is_none() {
         return pending.end(Outcome::Unresolved, Some(format!("{host} has no address")));
     }

@@ -85,6 +85,17 @@ pub(super) async fn peers(run: &Run, subject: &str, host: &str, port: u16) -> Ve
     addresses.into_iter().take(ADDRESSES).map(|address| at(run, host, SocketAddr::new(address, port))).collect()
 }
 
+/// The addresses for whoever makes its connections itself: those to dial, those to ask a proxy for, or none when the proxy resolves.
+pub(super) async fn resolved(run: &Run, subject: &str, host: &str, port: u16) -> Vec<SocketAddr> {
+    match run.target.proxies.route(host).proxy {
+        None => peers(run, subject, host, port).await.into_iter().map(|(_, dialled)| dialled).collect(),
+        Some(proxy) if proxy.kind == Kind::Socks5 => {
+            run.addresses(subject).await.into_iter().map(|address| SocketAddr::new(address, port)).collect()
+        }
+        Some(_) => Vec::new(),
+    }
+}
+
 /// An address of a host, and where `--connect-to` leads instead.
 pub(super) fn at(run: &Run, host: &str, peer: SocketAddr) -> (SocketAddr, SocketAddr) {
     (peer, dialled(&run.target.connect_to, host, peer))
