@@ -160,6 +160,10 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
     }
     let mut reported =
         reported::read(&seen, &reported::Run { hosts: &hosts, token: &token, machine: &machine, run: &run });
+    for host in hosts.iter_mut().filter(|host| host.word("tcp.reach") == Some("none")) {
+        let passes = host.word("run.egress") == Some("open") || host.word("refusal.born") == Some("beyond");
+        host.say("local.filter", if passes { "excluded" } else { "possible" });
+    }
     control.also(&run);
     token.also(&run);
     principal.also(&run);

@@ -177,7 +177,8 @@ impl Peer {
             let (ours, theirs) = tokio::io::duplex(1024 * 1024);
             let recorder = Recorder::new();
             let client = async {
-                let Ok(stream) = handshake(&recorder, SUBJECT, (ours, None), host, (&self.trust, true), PATIENCE).await
+                let Ok(stream) =
+                    handshake(&recorder, SUBJECT, (ours, None), host, (&self.trust, true), PATIENCE, None).await
                 else {
                     return;
                 };
@@ -202,7 +203,7 @@ impl Peer {
         run(async {
             let (ours, theirs) = tokio::io::duplex(1024 * 1024);
             let recorder = Recorder::new();
-            let client = handshake(&recorder, SUBJECT, (ours, None), host, (&self.trust, false), PATIENCE);
+            let client = handshake(&recorder, SUBJECT, (ours, None), host, (&self.trust, false), PATIENCE, None);
             let server = TlsAcceptor::from(Arc::new(server)).accept(theirs);
             let _ = tokio::join!(async { drop(client.await) }, async { drop(server.await) });
         });

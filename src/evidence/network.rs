@@ -44,6 +44,9 @@ pub struct TlsHandshake {
     pub group: Option<String>,
     /// Leaf first, as the peer sent it, also when verification failed.
     pub chain: Vec<Certificate>,
+    /// Of a handshake without an answer: whether the peer's TCP had acknowledged what was sent. Absent where the kernel does not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub acknowledged: Option<bool>,
 }
 
 /// A second handshake beside a doubtful one, with one thing changed: it tells causes apart and decides nothing alone.
@@ -54,6 +57,9 @@ pub struct Comparison {
     pub peer: SocketAddr,
     /// The server name that was sent.
     pub name: String,
+    /// How many hops the SYN was allowed, where that was changed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hops: Option<u32>,
 }
 
 /// What was changed.
@@ -68,6 +74,10 @@ pub enum Changed {
     ThroughProxy,
     /// Directly, beside a proxy that fails.
     BesideProxy,
+    /// A SYN that may pass few hops, beside a refusal.
+    FewHops,
+    /// The same address again, from another source port.
+    OtherFlow,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

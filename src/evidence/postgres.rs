@@ -12,6 +12,9 @@ pub struct SslRequest {
     /// `S`, `N`, `E`, or what else came, escaped.
     pub answer: Option<String>,
     pub server_error: Option<ServerError>,
+    /// Of a request without an answer: whether the peer's TCP had acknowledged it. Absent where the kernel does not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub acknowledged: Option<bool>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

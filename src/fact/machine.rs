@@ -172,7 +172,8 @@ fn ipv6(seen: &Seen<'_>, row: &mut Row, machine: &Machine, index: usize, hosts: 
         ("dead", "an IPv6 route leads nowhere: no IPv6 destination answers")
     };
     // A dead route is only a matter of this machine when the same hosts answer over IPv4.
-    let four = entra.clone().any(|host| matches!(host.word("tcp.reach"), Some("by-family" | "all" | "some")));
+    let four =
+        entra.clone().any(|host| matches!(host.word("tcp.reach"), Some("by-family" | "by-prefix" | "all" | "some")));
     let word = if word == "dead" && !four { "untested" } else { word };
     row.say("ipv6", word);
     row.account("ipv6", observed, evidence);

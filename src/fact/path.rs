@@ -22,7 +22,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     proxy::proxy(seen, row, &subject, &to_proxy);
     let reach = tcp(seen, row, &to_host);
     let handshake = tls::tls(seen, row, &subject);
-    if handshake != Some("verified") {
+    if handshake != Some("verified") || reach != Some("all") {
         tls::comparisons(seen, row, &subject);
     }
     if subject == SERVER {
@@ -161,6 +161,9 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
         "none"
     } else if (whole(true, true) && whole(false, false)) || (whole(true, false) && whole(false, true)) {
         "by-family"
+    } else if let Some(prefix) = prefix(seen, &counted) {
+        row.quote("prefix", prefix);
+        "by-prefix"
     } else {
         "some"
     };
@@ -200,6 +203,24 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
     Some(reach)
 }
 
+/// The one range that holds every address that fails and none that accepts: a prefix of the service tag, or 16 bits. It takes two that
+/// fail to make a range.
+fn prefix(seen: &Seen<'_>, connects: &[&(usize, &Observation, &TcpConnect)]) -> Option<String> {
+    let (good, bad): (Vec<_>, Vec<_>) = connects.iter().partition(|(_, observation, _)| observation.outcome.is_ok());
+    let addresses = |of: &[&&(usize, &Observation, &TcpConnect)]| {
+        of.iter().map(|(_, _, connect)| connect.peer.ip()).collect::<Vec<IpAddr>>()
+    };
+    let (good, bad) = (addresses(&good), addresses(&bad));
+    let IpAddr::V4(first) = *bad.first().filter(|_| bad.len() > 1)? else { return None };
+    let published = seen.cloud.tag.iter().flat_map(|tag| &tag.prefixes).copied();
+    let sixteen = ipnet::Ipv4Net::new(first, 16).ok().map(|net| net.trunc().into());
+    let mut ranges = published.chain(sixteen);
+    let range: ipnet::IpNet = ranges.find(|range| {
+        bad.iter().all(|address| range.contains(address)) && !good.iter().any(|address| range.contains(address))
+    })?;
+    Some(range.to_string())
+}
+
 fn patience(seen: &Seen<'_>) -> String {
     let seconds = seen.settings.timeout_ms as f64 / 1000.0;
     format!("{seconds} s")
@@ -228,7 +249,11 @@ fn result(row: &Row, reach: Option<&str>, handshake: Option<&str>, reply: Option
         }
         // IPv6 that leads nowhere while IPv4 works is a matter of this machine, told by the check of IPv6.
         let v6_only = reach == Some("by-family") && row.value("failed").is_some_and(|failed| failed.starts_with('['));
-        return Some(if matches!(reach, Some("some" | "by-family")) && !v6_only { "partly" } else { "expected" });
+        return Some(if matches!(reach, Some("some" | "by-prefix" | "by-family")) && !v6_only {
+            "partly"
+        } else {
+            "expected"
+        });
     }
     let proxied = [row.word("proxy.reach"), row.word("proxy.reply")];
     if undetermined(reply) || undetermined(handshake) || undetermined(reach) || proxied.into_iter().any(undetermined) {
@@ -239,7 +264,7 @@ fn result(row: &Row, reach: Option<&str>, handshake: Option<&str>, reply: Option
         (None, Some("verified")) => true,
         (None, None) => match proxied {
             [Some("ok"), reply] => matches!(reply, None | Some("ok")),
-            [None, _] => matches!(reach, Some("all" | "some" | "by-family")),
+            [None, _] => matches!(reach, Some("all" | "some" | "by-prefix" | "by-family")),
             _ => false,
         },
         _ => false,

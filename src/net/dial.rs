@@ -1,6 +1,7 @@
 //! TCP to one address, with the errno kept and a fast failure tried twice.
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
@@ -75,4 +76,30 @@ pub(crate) async fn again(address: SocketAddr) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// A second handle of a connection, by which its state is seen after whoever spoke on it gave up.
+pub(crate) struct Watch(OwnedFd);
+
+impl Watch {
+    pub(crate) fn of(stream: &TcpStream) -> Option<Watch> {
+        stream.as_fd().try_clone_to_owned().ok().map(Watch)
+    }
+
+    /// Whether the peer's TCP has acknowledged all that was sent; `None` where the kernel does not say.
+    pub(crate) fn acknowledged(&self) -> Option<bool> {
+        super::host::acknowledged(self.0.as_fd())
+    }
+}
+
+/// A connection whose SYN may pass so many hops: a refusal that still comes was born no farther away.
+pub(crate) async fn hops(address: SocketAddr, hops: u32) -> std::io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let limits = socket2::SockRef::from(&socket);
+    if address.is_ipv4() {
+        limits.set_ttl_v4(hops)?
+    } else {
+        limits.set_unicast_hops_v6(hops)?
+    }
+    socket.connect(address).await
 }

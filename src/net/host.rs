@@ -151,3 +151,21 @@ pub(crate) fn end_group(id: u32) {
 pub(crate) fn azure_asset_tag() -> bool {
     read_file("/sys/class/dmi/id/chassis_asset_tag").is_some_and(|tag| tag.trim() == "7783-7084-3265-9085-8269-3286-77")
 }
+
+/// Whether the peer's TCP has acknowledged everything that was sent on this connection. Only Linux tells it (TCP_INFO, tcp(7)).
+#[cfg(target_os = "linux")]
+pub(crate) fn acknowledged(socket: std::os::fd::BorrowedFd<'_>) -> Option<bool> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: an all-zero tcp_info is a valid value of this plain structure.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = libc::socklen_t::try_from(size_of_val(&info)).ok()?;
+    let place = std::ptr::from_mut(&mut info).cast();
+    // SAFETY: the kernel writes at most `length` bytes to `info`, which lives through the call; the descriptor is borrowed.
+    let code = unsafe { libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, place, &mut length) };
+    (code == 0).then_some(info.tcpi_unacked == 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn acknowledged(_socket: std::os::fd::BorrowedFd<'_>) -> Option<bool> {
+    None
+}

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::dial::Watch;
 use super::{Failed, failed, within};
 use crate::evidence::{Certificate, Detail, Recorder, TlsHandshake};
 use crate::failure::Outcome;
@@ -98,12 +99,20 @@ pub(crate) async fn handshake<S>(
     host: &str,
     (trust, postgres): (&Trust, bool),
     patience: Duration,
+    watch: Option<Watch>,
 ) -> Result<Verified<TlsStream<S>>, Outcome>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let detail =
-        TlsHandshake { peer, name: host.to_owned(), version: None, cipher: None, group: None, chain: Vec::new() };
+    let detail = TlsHandshake {
+        peer,
+        name: host.to_owned(),
+        version: None,
+        cipher: None,
+        group: None,
+        chain: Vec::new(),
+        acknowledged: None,
+    };
     let mut pending = recorder.begin(subject, format!("TLS with {host}"), Detail::TlsHandshake(detail));
     let witness = Arc::new(Witness::new(trust));
     let result = within(patience, async {
@@ -115,6 +124,9 @@ where
     .await;
     if let Detail::TlsHandshake(detail) = &mut pending.detail {
         detail.chain = witness.chain();
+        if let Err((Outcome::Timeout, _)) = &result {
+            detail.acknowledged = watch.as_ref().and_then(Watch::acknowledged);
+        }
         if let Ok(stream) = &result {
             let session = stream.get_ref().1;
             detail.version = session.protocol_version().and_then(|version| version.as_str()).map(str::to_owned);

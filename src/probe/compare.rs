@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Run;
 use super::reach::{self, Place, SHARE};
 use crate::evidence::{Changed, Comparison, Detail};
+use crate::failure::Outcome;
 use crate::net::postgres::{self, Ssl};
 use crate::net::socks::Goal;
 use crate::net::{dial, proxy, tls, within};
@@ -59,7 +60,7 @@ pub(super) async fn beside<T, E>(run: &Run, doubt: &Doubt, work: impl Future<Out
 /// The same address with another server name: whoever cuts by name lets this one pass.
 pub(super) async fn other_name(run: &Run, doubt: &Doubt, patience: Duration) {
     let trust = run.trust().await;
-    let detail = Comparison { changed: Changed::OtherName, peer: doubt.peer, name: OTHER_NAME.to_owned() };
+    let detail = Comparison { changed: Changed::OtherName, peer: doubt.peer, name: OTHER_NAME.to_owned(), hops: None };
     let pending = run.recorder.begin(&doubt.subject, "", Detail::Comparison(detail));
     let result = within(patience, async {
         let stream = dial::again(doubt.dialled).await.map_err(|error| crate::net::failed(&error))?;
@@ -73,12 +74,12 @@ pub(super) async fn other_name(run: &Run, doubt: &Doubt, patience: Duration) {
 /// The same handshake in small segments: what loses large packets lets these pass.
 async fn small_segments(run: &Run, doubt: &Doubt, patience: Duration) {
     let trust = run.trust().await;
-    let detail = Comparison { changed: Changed::SmallSegments, peer: doubt.peer, name: doubt.host.clone() };
+    let detail = Comparison { changed: Changed::SmallSegments, peer: doubt.peer, name: doubt.host.clone(), hops: None };
     let pending = run.recorder.begin(&doubt.subject, "", Detail::Comparison(detail));
     let result = within(patience, async {
         let mut stream = dial::small_segments(doubt.dialled).await.map_err(|error| crate::net::failed(&error))?;
         if doubt.postgres && !matches!(postgres::request_ssl(&mut stream, patience).await?, Ssl::Accepted) {
-            return Ok((crate::failure::Outcome::Rejected, None));
+            return Ok((Outcome::Rejected, None));
         }
         Ok(tls::answers(stream, &doubt.host, &trust).await)
     })
@@ -105,7 +106,7 @@ async fn through_proxy(place: &Place) {
     let resolved = run.addresses(&place.subject).await.first().map(|address| SocketAddr::new(*address, place.port));
     let address = resolved.filter(|_| proxy.kind == Kind::Socks5);
     let goal = Goal { host: place.host.clone(), port: place.port, address };
-    let detail = Comparison { changed: Changed::ThroughProxy, peer, name: place.host.clone() };
+    let detail = Comparison { changed: Changed::ThroughProxy, peer, name: place.host.clone(), hops: None };
     let pending = run.recorder.begin(&place.subject, "", Detail::Comparison(detail));
     let trust = run.trust().await;
     let result = within(patience, async {
@@ -126,7 +127,7 @@ pub(super) async fn beside_proxy(run: &Run, subject: &str, host: &str, port: u16
     let attempts = peers.into_iter().take(2).map(|(peer, dialled)| {
         let trust = trust.clone();
         async move {
-            let detail = Comparison { changed: Changed::BesideProxy, peer, name: host.to_owned() };
+            let detail = Comparison { changed: Changed::BesideProxy, peer, name: host.to_owned(), hops: None };
             let pending = run.recorder.begin(subject, "", Detail::Comparison(detail));
             let result = within(patience, async {
                 let stream = dial::again(dialled).await.map_err(|error| crate::net::failed(&error))?;
@@ -145,4 +146,49 @@ pub(super) async fn beside_proxy(run: &Run, subject: &str, host: &str, port: u16
         (Some(one), None) => one.await,
         _ => {}
     }
+}
+
+/// At so many addresses that stay silent another flow is tried, and so often at each.
+const SILENT: usize = 4;
+const FLOWS: usize = 4;
+
+/// Addresses that stay silent while others of the same name accept: more connections, from other source ports. Whoever drops by
+/// flow (one of several appliances, ports that are used up) lets some of them pass; whoever drops by address lets none.
+pub(super) fn other_flows(asides: &mut JoinSet<()>, place: &Place, silent: &[(SocketAddr, SocketAddr)]) {
+    for (peer, dialled) in silent.iter().take(SILENT).copied() {
+        for _ in 0..FLOWS {
+            let changed = Comparison { changed: Changed::OtherFlow, peer, name: place.host.clone(), hops: None };
+            asides.spawn(connects(place.clone(), changed, async move { dial::again(dialled).await }));
+        }
+    }
+}
+
+/// So far away a refusal is looked for.
+const HOPS: u32 = 8;
+
+/// A refusal, hop by hop: at one hop only this machine and its first neighbour can refuse. On loopback there are no hops.
+pub(super) fn few_hops(asides: &mut JoinSet<()>, place: &Place, (peer, dialled): (SocketAddr, SocketAddr)) {
+    if dialled.ip().is_loopback() {
+        return;
+    }
+    for hops in 1..=HOPS {
+        let changed = Comparison { changed: Changed::FewHops, peer, name: place.host.clone(), hops: Some(hops) };
+        asides.spawn(connects(place.clone(), changed, async move { dial::hops(dialled, hops).await }));
+    }
+}
+
+/// One more connection, of which only the beginning matters.
+async fn connects(
+    place: Place,
+    changed: Comparison,
+    connect: impl Future<Output = std::io::Result<tokio::net::TcpStream>>,
+) {
+    let pending = place.run.recorder.begin(&place.subject, "", Detail::Comparison(changed));
+    let patience = place.run.patience() / 2;
+    let result = within(patience, async { connect.await.map_err(|error| crate::net::failed(&error)) }).await;
+    let (outcome, error) = match result {
+        Ok(_) => (Outcome::Ok, None),
+        Err(failure) => failure,
+    };
+    pending.end(outcome, error);
 }

@@ -50,7 +50,7 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
     let Some((stream, peer)) = accepted else { return };
     let trust = run.trust().await;
     let left = until.saturating_duration_since(Instant::now()).max(patience / 4);
-    let _ = handshake(&run.recorder, &subject, (stream, Some(peer)), &host, (&trust, false), left).await;
+    let _ = handshake(&run.recorder, &subject, (stream, Some(peer)), &host, (&trust, false), left, None).await;
 }
 
 async fn peers(run: &Run, host: &str, port: u16) -> Vec<(SocketAddr, SocketAddr)> {

@@ -13,7 +13,7 @@ use super::Run;
 use super::compare::{self, Doubt};
 use crate::evidence::{Detail, HttpExchange, PROXY_UNRESOLVED, ProbeNote};
 use crate::failure::Outcome;
-use crate::net::dial::{self, Peer};
+use crate::net::dial::{self, Peer, Watch};
 use crate::net::socks::Goal;
 use crate::net::tls::handshake;
 use crate::net::{dns, host as system, http, proxy};
@@ -104,12 +104,14 @@ pub(super) fn at(run: &Run, host: &str, peer: SocketAddr) -> (SocketAddr, Socket
 /// All addresses at once; the first that accepts is spoken to while the others are still being tried.
 async fn directly(place: &Place) {
     let peers = peers(&place.run, &place.subject, &place.host, place.port).await;
-    let mut connects: JoinSet<Option<(TcpStream, SocketAddr)>> = JoinSet::new();
+    // Those that have not answered yet.
+    let mut silent = peers.clone();
+    let mut connects: JoinSet<Connected> = JoinSet::new();
     for (peer, dialled) in peers {
         let place = place.clone();
         connects.spawn(async move {
             let to = Peer { subject: &place.subject, host: &place.host, address: peer, dialled, proxy: false };
-            dial::tcp(&place.run.recorder, &to, place.run.patience()).await.ok().map(|stream| (stream, peer))
+            Connected { peer, dialled, stream: dial::tcp(&place.run.recorder, &to, place.run.patience()).await }
         });
     }
     let mut speaking: Option<JoinSet<Spoken>> = None;
@@ -123,20 +125,33 @@ async fn directly(place: &Place) {
         tokio::select! {
             () = &mut doubtful, if !doubted => {
                 doubted = true;
-                if speaking.is_none() {
+                if speaking.is_some() {
+                    // Others of this name accept: is it the address, or the flow?
+                    compare::other_flows(&mut asides, place, &silent);
+                } else {
                     place.doubt();
                     compare::through_exempted(&mut asides, place);
                 }
             }
             Some(_) = asides.join_next() => {}
             Some(connected) = connects.join_next() => {
-                let Ok(Some((stream, peer))) = connected else {
-                    if connects.is_empty() && speaking.is_none() && !doubted {
-                        doubted = true;
-                        place.doubt();
-                        compare::through_exempted(&mut asides, place);
+                let Ok(Connected { peer, dialled, stream }) = connected else { continue };
+                silent.retain(|(known, _)| *known != peer);
+                let stream = match stream {
+                    Ok(stream) => stream,
+                    Err(outcome) => {
+                        if connects.is_empty() && speaking.is_none() {
+                            if outcome == Outcome::Refused {
+                                compare::few_hops(&mut asides, place, (peer, dialled));
+                            }
+                            if !doubted {
+                                doubted = true;
+                                place.doubt();
+                                compare::through_exempted(&mut asides, place);
+                            }
+                        }
+                        continue;
                     }
-                    continue;
                 };
                 match &speaking {
                     None => {
@@ -159,6 +174,13 @@ async fn directly(place: &Place) {
             else => return,
         }
     }
+}
+
+/// How the connection to one address went.
+struct Connected {
+    peer: SocketAddr,
+    dialled: SocketAddr,
+    stream: Result<TcpStream, Outcome>,
 }
 
 /// How a conversation ended.
@@ -280,13 +302,12 @@ pub(super) async fn aside(run: &Run, subject: &str, host: &str) -> Vec<IpAddr> {
 }
 
 /// TLS and one GET on a stream that is up.
-async fn speak<S>(place: &Place, stream: S, peer: Option<SocketAddr>) -> Spoken
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn speak(place: &Place, stream: TcpStream, peer: Option<SocketAddr>) -> Spoken {
     let run = &place.run;
     let trust = run.trust().await;
-    let shaken = handshake(&run.recorder, &place.subject, (stream, peer), &place.host, (&trust, false), run.patience());
+    let watch = Watch::of(&stream);
+    let (recorder, to) = (&run.recorder, (stream, peer));
+    let shaken = handshake(recorder, &place.subject, to, &place.host, (&trust, false), run.patience(), watch);
     // Inside a tunnel there is nothing to compare: the proxy decides by name and says so.
     let doubt = peer.map(|peer| Doubt {
         subject: place.subject.clone(),

@@ -11,7 +11,7 @@ use super::compare::{self, Doubt};
 use super::{Run, reach};
 use crate::evidence::{Detail, SslRequest};
 use crate::failure::Outcome;
-use crate::net::dial::{self, Peer};
+use crate::net::dial::{self, Peer, Watch};
 use crate::net::postgres::{self, Ssl};
 use crate::net::tls::{Verified, handshake};
 use crate::verb::SERVER;
@@ -70,7 +70,7 @@ async fn secured(
     (peer, dialled): (SocketAddr, SocketAddr),
     mut stream: TcpStream,
 ) -> Result<Verified<TlsStream<TcpStream>>, Outcome> {
-    let detail = SslRequest { peer, answer: None, server_error: None };
+    let detail = SslRequest { peer, answer: None, server_error: None, acknowledged: None };
     let mut pending = run.recorder.begin(SERVER, format!("SSLRequest to {peer}"), Detail::SslRequest(detail));
     let answer = postgres::request_ssl(&mut stream, run.patience()).await;
     let Detail::SslRequest(detail) = &mut pending.detail else { return Err(Outcome::Other) };
@@ -94,7 +94,12 @@ async fn secured(
             detail.answer = Some(said);
             (Outcome::Garbage, Some("the answer to SSLRequest is not PostgreSQL's".to_owned()))
         }
-        Err(failure) => failure,
+        Err(failure) => {
+            if failure.0 == Outcome::Timeout {
+                detail.acknowledged = Watch::of(&stream).as_ref().and_then(Watch::acknowledged);
+            }
+            failure
+        }
     };
     pending.end(outcome, error);
     if !outcome.is_ok() {
@@ -102,6 +107,7 @@ async fn secured(
     }
     let trust = run.trust().await;
     let doubt = Doubt { subject: SERVER.to_owned(), host: host.to_owned(), peer, dialled, postgres: true };
-    let shaken = handshake(&run.recorder, SERVER, (stream, Some(peer)), host, (&trust, true), run.patience());
+    let watch = Watch::of(&stream);
+    let shaken = handshake(&run.recorder, SERVER, (stream, Some(peer)), host, (&trust, true), run.patience(), watch);
     compare::beside(run, &doubt, shaken).await
 }

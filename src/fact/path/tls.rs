@@ -41,6 +41,7 @@ pub(super) fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'sta
     let (_, observation, handshake) = best;
     let word = handshake_word(observation.outcome);
     row.say("tls.handshake", word);
+    stalled(row, handshake.acknowledged);
     if !observation.outcome.is_ok() {
         row.quote("error", super::super::said(observation));
     }
@@ -64,21 +65,33 @@ pub(super) fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'sta
     Some(word)
 }
 
-/// What changed the outcome of a doubtful handshake.
+/// What changed the outcome of a doubtful connection or handshake.
 pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
     let found = details(seen, subject, |detail| match detail {
         Detail::Comparison(comparison) => Some(comparison),
         _ => None,
     });
+    // The fewest hops at which a refusal still came.
+    let mut nearest: Option<u32> = None;
+    let mut walked = false;
     for (_, observation, comparison) in found {
         let fact = match comparison.changed {
             Changed::SmallSegments => "small-segments",
             Changed::OtherName => "other-name",
             Changed::ThroughProxy => "proxied",
             Changed::BesideProxy => "beside-proxy",
+            Changed::OtherFlow => "other-flow",
+            Changed::FewHops => {
+                let hops = comparison.hops.unwrap_or(u32::MAX);
+                if observation.outcome == Outcome::Refused {
+                    nearest = Some(nearest.map_or(hops, |known| known.min(hops)));
+                }
+                walked |= hops == 1 && !unfinished(observation.outcome);
+                continue;
+            }
         };
         let word = match (observation.outcome, comparison.changed) {
-            (Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, _) => continue,
+            (outcome, _) if unfinished(outcome) => continue,
             (Outcome::Ok, _) => "answers",
             (Outcome::Timeout, Changed::BesideProxy) => "silent",
             (Outcome::Refused, Changed::BesideProxy) => "refused",
@@ -89,6 +102,21 @@ pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
         if row.word(fact) != Some("answers") {
             row.say(fact, word);
         }
+    }
+    if walked {
+        row.say("refusal.born", if nearest == Some(1) { "first-hop" } else { "beyond" });
+        row.quote("hop", nearest.map(|hops| hops.to_string()).unwrap_or_default());
+    }
+}
+
+fn unfinished(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted)
+}
+
+/// Of what stays without an answer: whether the peer's TCP has it.
+fn stalled(row: &mut Row, acknowledged: Option<bool>) {
+    if let Some(acknowledged) = acknowledged {
+        row.say("stalled", if acknowledged { "acknowledged" } else { "unacknowledged" });
     }
 }
 
@@ -109,6 +137,9 @@ pub(super) fn server_tls(seen: &Seen<'_>, row: &mut Row, handshake: Option<&'sta
     });
     if requests.is_empty() {
         return;
+    }
+    if handshake.is_none() {
+        stalled(row, requests.iter().find_map(|(_, _, request)| request.acknowledged));
     }
     let mut evidence: Vec<usize> = requests.iter().map(|(index, _, _)| *index).collect();
     let handshakes: Vec<(usize, &Observation, &TlsHandshake)> = details(seen, SERVER, |detail| match detail {

@@ -7,8 +7,8 @@ pub(super) const FACTS: &[Fact] = &[
     declare("route.why", "what chose the route", &["option", "variable", "no-proxy", "no-variable", "never-proxied"]),
     declare(
         "tcp.reach",
-        "how many of the addresses accept TCP; by-family = all of one of IPv4/IPv6 and none of the other",
-        &["all", "some", "by-family", "none", "undetermined"],
+        "how many of the addresses accept TCP; by-family = all of one of IPv4/IPv6 and none of the other; by-prefix = all that fail lie in one range, and none that accept",
+        &["all", "some", "by-prefix", "by-family", "none", "undetermined"],
     ),
     declare(
         "tcp.failure",
@@ -91,6 +91,26 @@ pub(super) const FACTS: &[Fact] = &[
         "other-name",
         "another server name to the same address, beside a handshake that stalls or is cut",
         &["answers", "same"],
+    ),
+    declare(
+        "other-flow",
+        "more connections to addresses that stay silent while others of the name accept, from other source ports",
+        &["answers", "same"],
+    ),
+    declare(
+        "refusal.born",
+        "where a refusal is born, by SYNs that may pass few hops: at this machine or its first neighbour, or beyond",
+        &["first-hop", "beyond"],
+    ),
+    declare(
+        "stalled",
+        "of a request or handshake without an answer: whether the peer's TCP acknowledged what was sent",
+        &["acknowledged", "unacknowledged"],
+    ),
+    declare(
+        "local.filter",
+        "whether a filter of this machine can explain that nothing of the host accepts; excluded = another public 443 passes, or the refusal is born beyond",
+        &["excluded", "possible"],
     ),
     declare(
         "http.reply",

@@ -53,6 +53,8 @@ pub const VALUES: &[(&str, &str)] = &[
     ("local_address", "this machine's address on the path"),
     ("remote_address", "one address of the peer"),
     ("control", "what the control destination did, when it was asked"),
+    ("prefix", "the range in which all addresses lie that fail"),
+    ("hop", "how many hops away a refusal is born, at most"),
     ("settings", "the settings in question"),
     ("asked_name", "the name that was looked up in the directory"),
     ("directory_name", "the name as the directory has it; several when it is ambiguous"),

@@ -59,7 +59,13 @@ impl Named {
 impl Cloud {
     /// A public address of Entra.
     pub fn address(&self, rng: &mut Rng) -> Ipv4Addr {
-        let (first, last) = *pick(rng, self.ranges);
+        let place = rng.usize(..self.ranges.len());
+        self.address_in(place, rng)
+    }
+
+    /// A public address of Entra, from one range after the other.
+    pub fn address_in(&self, place: usize, rng: &mut Rng) -> Ipv4Addr {
+        let (first, last) = self.ranges[place % self.ranges.len()];
         Ipv4Addr::from_bits(rng.u32(first.to_bits() + 1..last.to_bits()))
     }
 

@@ -112,7 +112,9 @@ pub fn draw(rng: &mut Rng, scenario: &Scenario, names: &Names) -> Vec<Plan> {
             Role::Login | Role::Server | Role::Control => (names.cloud.login, names.cloud.login_chain(rng)),
         };
         let mut plan = blank(rng, role, name, 443, chain, &shadow);
-        more(&mut v4, 8, || names.cloud.address(rng));
+        for place in 0..8 {
+            more(&mut v4, 1, || names.cloud.address_in(place, rng));
+        }
         more(&mut v6, 8, || names.cloud.address_v6(rng));
         plan.v4 = v4[v4.len() - 8..].to_vec();
         plan.v6 = v6[v6.len() - 8..].to_vec();
