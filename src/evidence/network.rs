@@ -78,6 +78,8 @@ pub enum Changed {
     FewHops,
     /// The same address again, from another source port.
     OtherFlow,
+    /// The server's other port at the same address.
+    OtherPort,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

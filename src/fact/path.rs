@@ -130,6 +130,9 @@ fn failure(observation: &Observation) -> &'static str {
     }
 }
 
+/// Two tries and the pause between them take no longer, milliseconds, when a router says no; ARP gives up after three seconds.
+const AT_ONCE: u64 = 2_000;
+
 fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpConnect)]) -> Option<&'static str> {
     // An IPv6 address without any IPv6 route is no fault: nobody would use it.
     let routed_v6 = seen.machine().is_none_or(|machine| machine.ipv6_source.is_some());
@@ -175,6 +178,10 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
         [] => {}
         [one] => row.say("tcp.failure", one),
         _ => row.say("tcp.failure", "mixed"),
+    }
+    if kinds.as_slice() == ["unreachable"] {
+        let late = failed.iter().all(|(_, observation, _)| observation.duration_ms > AT_ONCE);
+        row.say("unreachable.after", if late { "seconds" } else { "at-once" });
     }
     if let [(_, observation, _), ..] = failed.as_slice() {
         row.quote("error", super::said(observation));

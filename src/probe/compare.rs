@@ -192,3 +192,41 @@ async fn connects(
     };
     pending.end(outcome, error);
 }
+
+/// The server's two ports: its own and PgBouncer's.
+pub(super) const PORTS: [u16; 2] = [5432, 6432];
+
+/// Connects to the server; where that is in doubt, the other port at the same address tells the port from the path.
+pub(super) async fn beside_port<T>(
+    run: &Run,
+    host: &str,
+    peer: SocketAddr,
+    work: impl Future<Output = Result<T, Outcome>>,
+) -> Result<T, Outcome> {
+    let compare = other_port(run, host, peer);
+    tokio::pin!(work, compare);
+    tokio::select! {
+        biased;
+        done = &mut work => {
+            if done.is_err() {
+                compare.await;
+            }
+            done
+        }
+        () = tokio::time::sleep(run.patience() / SHARE) => tokio::join!(work, compare).0,
+    }
+}
+
+async fn other_port(run: &Run, host: &str, peer: SocketAddr) {
+    let Some(port) = PORTS.into_iter().find(|port| *port != peer.port()).filter(|_| PORTS.contains(&peer.port()))
+    else {
+        return;
+    };
+    let (other, dialled) = reach::at(run, host, SocketAddr::new(peer.ip(), port));
+    let detail = Comparison { changed: Changed::OtherPort, peer: other, name: host.to_owned(), hops: None };
+    let pending = run.recorder.begin(crate::verb::SERVER, "", Detail::Comparison(detail));
+    let patience = run.patience() / 2;
+    let result = within(patience, async { dial::again(dialled).await.map_err(|error| crate::net::failed(&error)) });
+    let (outcome, error) = result.await.map_or_else(|failure| failure, |_| (Outcome::Ok, None));
+    pending.end(outcome, error);
+}

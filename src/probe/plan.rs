@@ -1,5 +1,6 @@
 //! Every destination that a run may contact, and for what: read off the same jobs that the run is made of.
 
+use super::compare::PORTS;
 use super::jobs;
 use crate::target::connect_to::possible;
 use crate::target::destination::Destination;
@@ -190,10 +191,17 @@ fn server(target: &Target, jobs: &[(Verb, String)]) -> Vec<Destination> {
         }
         _ => "verified TLS at every address; no sign-in".to_owned(),
     };
-    vec![Destination {
+    let own = Destination {
         dialled: possible(&target.connect_to, &host, port),
         ..Destination::new("postgresql", format!("{host}:{port}"), purpose)
-    }]
+    };
+    let other = PORTS.into_iter().find(|other| *other != port).filter(|_| PORTS.contains(&port));
+    let other = other.map(|other| Destination {
+        dialled: possible(&target.connect_to, &host, other),
+        only: Some("when the server's port does not answer"),
+        ..Destination::new("postgresql", format!("{host}:{other}"), "whether its other port accepts TCP")
+    });
+    std::iter::once(own).chain(other).collect()
 }
 
 /// `HOST:PORT` of a URL without a user.

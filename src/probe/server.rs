@@ -54,7 +54,8 @@ async fn one(
 ) -> Option<Verified<TlsStream<TcpStream>>> {
     for _ in 0..2 {
         let to = Peer { subject: SERVER, host: &host, address: peer, dialled, proxy: false };
-        let stream = dial::tcp(&run.recorder, &to, run.patience()).await.ok()?;
+        let stream =
+            compare::beside_port(&run, &host, peer, dial::tcp(&run.recorder, &to, run.patience())).await.ok()?;
         match secured(&run, &host, (peer, dialled), stream).await {
             Ok(verified) => return Some(verified),
             Err(Outcome::Reset | Outcome::Closed) => {}

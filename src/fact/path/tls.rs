@@ -81,6 +81,7 @@ pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
             Changed::ThroughProxy => "proxied",
             Changed::BesideProxy => "beside-proxy",
             Changed::OtherFlow => "other-flow",
+            Changed::OtherPort => "other-port",
             Changed::FewHops => {
                 let hops = comparison.hops.unwrap_or(u32::MAX);
                 if observation.outcome == Outcome::Refused {
@@ -93,9 +94,9 @@ pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
         let word = match (observation.outcome, comparison.changed) {
             (outcome, _) if unfinished(outcome) => continue,
             (Outcome::Ok, _) => "answers",
-            (Outcome::Timeout, Changed::BesideProxy) => "silent",
-            (Outcome::Refused, Changed::BesideProxy) => "refused",
-            (_, Changed::BesideProxy) => "fails",
+            (Outcome::Timeout, Changed::BesideProxy | Changed::OtherPort) => "silent",
+            (Outcome::Refused, Changed::BesideProxy | Changed::OtherPort) => "refused",
+            (_, Changed::BesideProxy | Changed::OtherPort) => "fails",
             _ => "same",
         };
         // One comparison that answers is enough; none that does not takes that back.

@@ -108,6 +108,16 @@ pub(super) const FACTS: &[Fact] = &[
         &["acknowledged", "unacknowledged"],
     ),
     declare(
+        "unreachable.after",
+        "when the news came that an address is unreachable: at once (ICMP, a route), or after seconds (nobody answered ARP or neighbour discovery)",
+        &["at-once", "seconds"],
+    ),
+    declare(
+        "other-port",
+        "the server's other port (5432, 6432) at the same address, beside one that does not connect",
+        &["answers", "silent", "refused", "fails"],
+    ),
+    declare(
         "local.filter",
         "whether a filter of this machine can explain that nothing of the host accepts; excluded = another public 443 passes, or the refusal is born beyond",
         &["excluded", "possible"],

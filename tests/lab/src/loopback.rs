@@ -25,6 +25,8 @@ pub(crate) struct Loopback {
     plans: Vec<Plan>,
     /// What a connection beside the proxy meets.
     direct: Tcp,
+    /// What the server's other port does.
+    other_port: Tcp,
 }
 
 /// What holds a nameserver's port beside its tasks.
@@ -48,6 +50,7 @@ impl Loopback {
             proxy: None,
             plans: Vec::new(),
             direct: Tcp::Ok,
+            other_port: Tcp::Silent,
         })
     }
 
@@ -87,6 +90,7 @@ impl Loopback {
 impl Ground for Loopback {
     fn lay(&mut self, scenario: &Scenario, _names: &Names, plans: &[Plan]) -> io::Result<()> {
         self.direct = scenario.proxy.as_ref().map_or(Tcp::Ok, |proxy| proxy.direct);
+        self.other_port = scenario.server.other_port;
         self.plans = plans.to_vec();
         Ok(())
     }
@@ -130,6 +134,13 @@ impl Ground for Loopback {
         // The lab's own ports are dialled as they are.
         for port in [self.metadata, self.proxy].into_iter().flatten() {
             command.option("--connect-to", &format!("{0}:{0}", here(port)));
+        }
+        for plan in self.plans.iter().filter(|plan| plan.role == Role::Server) {
+            let other = if plan.port == 6432 { 5432 } else { 6432 };
+            for fate in plan.fates() {
+                let to = here(self.port(Role::Server, fate.place, self.other_port));
+                command.option("--connect-to", &format!("{}:{to}", SocketAddr::new(fate.address, other)));
+            }
         }
         for plan in &self.plans {
             for mut fate in plan.fates() {

@@ -91,6 +91,8 @@ pub struct Server {
     pub port: u16,
     pub tcp: Tcp,
     pub tcp_of: Vec<Tcp>,
+    /// What 6432 does beside 5432, and 5432 beside 6432; on loopback only.
+    pub other_port: Tcp,
     pub ipv6: Ipv6,
     pub named: Named,
     pub tls: Tls,
@@ -113,6 +115,7 @@ impl Default for Server {
             port: 5432,
             tcp: Tcp::Ok,
             tcp_of: Vec::new(),
+            other_port: Tcp::Silent,
             ipv6: Ipv6::Absent,
             named: Named::Name,
             tls: Tls::Ok,
