@@ -1,25 +1,20 @@
 //! `cargo run -p lab`: the program in a miniature Azure, healthy or broken as a story tells.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a demo speaks to its terminal")]
 
+mod scoring;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use lab::judge;
-use lab::run::{self, Run};
-use lab::scenario::{Carrier, Scenario};
-use lab::score::{self, Row};
+use lab::run;
+use lab::scenario::Scenario;
 use lab::story::{self, Story};
 use lab::world::World;
 
 const PROGRAM: &str = "entra-preflight";
 /// What the world is called that no story tells.
 const HEALTHY: &str = "healthy";
-/// So many worlds at once: they mostly wait.
-const ON_LOOPBACK: usize = 8;
-const APART: usize = 4;
 /// The argument that leads this program inside, when it was sent there.
 const INSIDE: &str = "--inside";
 const USAGE: &str = "\
@@ -76,7 +71,7 @@ fn demo() -> Result<ExitCode, String> {
     let more: Vec<String> = arguments.collect();
     if scored {
         let first = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-        return score(&name.unwrap_or_default(), first, seeds, apart);
+        return scoring::score(&name.unwrap_or_default(), first, seeds, apart);
     }
     let story = match &name {
         Some(name) => story::named(&story::directory(), name)?,
@@ -89,82 +84,6 @@ fn demo() -> Result<ExitCode, String> {
 fn number(option: &str, given: Option<String>) -> Result<u64, String> {
     let text = given.ok_or_else(|| format!("{option} needs a number"))?;
     text.parse().map_err(|_| format!("`{text}` is no whole number: {option} takes one"))
-}
-
-/// Tells the stories whose name contains `part`, each with every seed, and prints the score.
-fn score(part: &str, first: u64, seeds: u64, apart: bool) -> Result<ExitCode, String> {
-    let program = program()?;
-    let mut stories = story::all(&story::directory())?;
-    stories.retain(|story| story.name.contains(part));
-    let count = stories.len();
-    let seeds: Vec<u64> = (0..seeds).map(|more| first + more).collect();
-    let started = Instant::now();
-    let mut rows = told(&stories, &seeds, false, ON_LOOPBACK, &|story, seed| run::story(&program, story, seed));
-    if apart {
-        rows.extend(score_apart(&program, stories, &seeds)?);
-    }
-    if rows.is_empty() {
-        return Err(format!("no story has `{part}` in its name (those that need a router take --namespaces)"));
-    }
-    println!(
-        "{} runs of {} stories, {} seeds from {first}, {:.0} s\n\n{}",
-        rows.len(),
-        count,
-        seeds.len(),
-        started.elapsed().as_secs_f64(),
-        score::printed(&rows)
-    );
-    Ok(if rows.iter().all(|row| row.grade.is_right()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-#[cfg(target_os = "linux")]
-fn score_apart(program: &Path, stories: Vec<Story>, seeds: &[u64]) -> Result<Vec<Row>, String> {
-    use lab::namespaces;
-    if let Some(why) = namespaces::refused(&[INSIDE]) {
-        return Err(format!("network namespaces are refused here: {why}"));
-    }
-    let (stories, missing): (Vec<Story>, Vec<Story>) =
-        stories.into_iter().partition(|story| namespaces::missing(&story.scenario).is_none());
-    for story in missing {
-        eprintln!("lab: {} is left out: it needs what is not to be had here", story.name);
-    }
-    Ok(told(&stories, seeds, true, APART, &|story, seed| namespaces::story(program, story, seed, &[INSIDE])))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn score_apart(_program: &Path, _stories: Vec<Story>, _seeds: &[u64]) -> Result<Vec<Row>, String> {
-    Err("network namespaces are Linux's".to_owned())
-}
-
-/// Plays what one carrier can carry, so many worlds at once, and says on standard error how far it is.
-fn told(
-    stories: &[Story],
-    seeds: &[u64],
-    apart: bool,
-    at_once: usize,
-    play: &(dyn Fn(&Story, u64) -> Result<Run, String> + Sync),
-) -> Vec<Row> {
-    let other = if apart { Carrier::Loopback } else { Carrier::Namespaces };
-    let mine: Vec<&Story> = stories.iter().filter(|story| story.scenario.carrier != other).collect();
-    let jobs: Vec<(&Story, u64)> = seeds.iter().flat_map(|seed| mine.iter().map(|story| (*story, *seed))).collect();
-    let next = AtomicUsize::new(0);
-    let rows = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| {
-                while let Some((story, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let row = Row::of(&story.name, &story.scenario, apart, *seed, play(story, *seed));
-                    let mut rows = rows.lock().expect("no thread panics");
-                    rows.push(row);
-                    if rows.len() % 100 == 0 || rows.len() == jobs.len() {
-                        let right = rows.iter().filter(|row| row.grade.is_right()).count();
-                        eprintln!("lab: {} of {} runs, {} not right", rows.len(), jobs.len(), rows.len() - right);
-                    }
-                }
-            });
-        }
-    });
-    rows.into_inner().expect("no thread panics")
 }
 
 #[cfg(target_os = "linux")]
