@@ -1,8 +1,5 @@
 //! Secrets: a type that cannot be printed, cloned or serialised, and the redaction of every text that a peer sends back.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
@@ -37,57 +34,53 @@ impl Secret {
 const WINDOW: usize = 16;
 const MASK: &str = "[redacted]";
 
-/// A window as one number.
-type Window = u128;
+/// No token that a server takes is longer (PG_MAX_AUTH_TOKEN_LENGTH), and what a peer hands out must not fill the memory.
+const LONGEST: usize = 65_535;
+/// Of each nine places in a secret one is known, with eight bytes to both sides: one of these lies whole in any window.
+const GRAM: usize = WINDOW / 2;
+const STEP: usize = WINDOW - GRAM + 1;
 
-fn packed(window: &[u8]) -> Window {
-    Window::from_ne_bytes(window.try_into().expect("windows() gives slices of its own size"))
-}
-
-/// Folds a window into a hash: a long token has a million windows, and nobody but the token's owner chooses them.
-#[derive(Default)]
-struct Folded(u64);
-
-impl Hasher for Folded {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u128(u128::from(*byte));
-        }
-    }
-
-    fn write_u128(&mut self, window: u128) {
-        // Multiplying by an odd constant (2^64 over the golden ratio) spreads what differs over the upper bits, which the table uses too.
-        let folded = (window >> 64) as u64 ^ (window as u64).rotate_left(29);
-        self.0 = (self.0 ^ folded).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 ^= self.0 >> 32;
-    }
-}
+/// Eight bytes of a secret, the bytes before them (the nearest first) and behind them, and how many of both there are.
+type Known = [u8; 3 * GRAM + 2];
 
 /// Knows the run's secrets by their 16-byte windows in the usual encodings, and blots them out of any text.
 #[derive(Default)]
 pub struct Redactor {
-    windows: HashSet<Window, BuildHasherDefault<Folded>>,
+    /// In order, so that those with the same eight bytes stand together.
+    known: Zeroizing<Vec<Known>>,
     short: Vec<Zeroizing<Vec<u8>>>,
 }
 
 impl Redactor {
     pub fn learn(&mut self, secret: &Secret) {
-        for form in forms(secret.expose().as_bytes()) {
+        let secret = secret.expose().as_bytes();
+        for form in forms(&secret[..secret.len().min(LONGEST)]) {
             if form.len() < WINDOW {
                 if form.len() >= 4 && !self.short.contains(&form) {
                     self.short.push(form);
                 }
                 continue;
             }
-            self.windows.reserve(form.len());
-            for window in form.windows(WINDOW) {
-                self.windows.insert(packed(window));
-            }
+            self.known.extend((0..=form.len() - GRAM).step_by(STEP).map(|at| known(&form, at)));
         }
+        self.known.sort_unstable();
+        self.known.dedup();
+    }
+
+    /// How many bytes around these eight are a secret's, before and behind, if that makes a window.
+    fn around(&self, bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+        let here = known(bytes, at);
+        let gram = &here[..GRAM];
+        let first = self.known.partition_point(|one| &one[..GRAM] < gram);
+        let alike = self.known[first..].iter().take_while(|one| &one[..GRAM] == gram);
+        let same = |one: &Known, side: usize| {
+            let most = usize::from(one[3 * GRAM + side].min(here[3 * GRAM + side]));
+            let begins = GRAM * (1 + side);
+            (0..most).take_while(|place| one[begins + place] == here[begins + place]).count()
+        };
+        let found = alike.map(|one| (same(one, 0), same(one, 1)));
+        let found = found.filter(|(before, behind)| before + GRAM + behind >= WINDOW);
+        found.reduce(|one, other| (one.0.max(other.0), one.1.max(other.1)))
     }
 
     /// Blots out every secret: for texts that a peer wrote.
@@ -103,10 +96,10 @@ impl Redactor {
     fn blot(&self, text: &str, short: &[Zeroizing<Vec<u8>>]) -> String {
         let bytes = text.as_bytes();
         let mut hidden = vec![false; bytes.len()];
-        if !self.windows.is_empty() {
-            for start in 0..bytes.len().saturating_sub(WINDOW - 1) {
-                if self.windows.contains(&packed(&bytes[start..start + WINDOW])) {
-                    hidden[start..start + WINDOW].fill(true);
+        if !self.known.is_empty() {
+            for at in 0..(bytes.len() + 1).saturating_sub(GRAM) {
+                if let Some((before, behind)) = self.around(bytes, at) {
+                    hidden[at - before..at + GRAM + behind].fill(true);
                 }
             }
         }
@@ -130,6 +123,19 @@ impl Redactor {
         }
         String::from_utf8_lossy(&kept).into_owned()
     }
+}
+
+/// The eight bytes at a place, with their neighbours.
+fn known(bytes: &[u8], at: usize) -> Known {
+    let mut known = [0; 3 * GRAM + 2];
+    let behind = &bytes[at + GRAM..];
+    let (before, behind) = (&bytes[at.saturating_sub(GRAM)..at], &behind[..behind.len().min(GRAM)]);
+    known[..GRAM].copy_from_slice(&bytes[at..at + GRAM]);
+    known[GRAM..].iter_mut().zip(before.iter().rev()).for_each(|(to, from)| *to = *from);
+    known[2 * GRAM..].iter_mut().zip(behind).for_each(|(to, from)| *to = *from);
+    known[3 * GRAM] = u8::try_from(before.len()).unwrap_or(0);
+    known[3 * GRAM + 1] = u8::try_from(behind.len()).unwrap_or(0);
+    known
 }
 
 fn forms(raw: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
@@ -180,6 +186,34 @@ mod tests {
             redactor.clean("an ordinary sentence about nothing in particular"),
             "an ordinary sentence about nothing in particular"
         );
+    }
+
+    #[test]
+    fn no_window_survives_wherever_a_piece_begins_and_ends() {
+        let secret: String = ('0'..='z').filter(char::is_ascii_alphanumeric).collect();
+        let repeated = format!("{}{secret}", "A".repeat(40));
+        for secret in [secret, repeated] {
+            let mut redactor = Redactor::default();
+            redactor.learn(&Secret::new(secret.clone()));
+            for from in 0..secret.len() - WINDOW {
+                for to in from + WINDOW..=secret.len() {
+                    let clean = redactor.clean(&format!("{}.", &secret[from..to]));
+                    assert_eq!(clean, format!("{MASK}."), "{from} to {to}");
+                }
+                let short = &secret[from..from + WINDOW - 1];
+                assert_eq!(redactor.clean(&format!("-{short}-")), format!("-{short}-"), "{from}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_huge_secret_takes_little_memory() {
+        let mut redactor = Redactor::default();
+        let secret: String =
+            (0..1_000_000_u32).map(|n| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 26)).collect();
+        redactor.learn(&Secret::new(secret.clone()));
+        assert!(redactor.known.len() * size_of::<Known>() < 4 << 20, "{}", redactor.known.len());
+        assert_eq!(redactor.clean(&secret[60_000..60_100]), MASK);
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! HP: PostgreSQL, HL: local inputs). `ROW=substring` chooses rows, `SEED=n` repeats, `SWEEP=all` makes every cut of the truncation sweep.
 
 mod act;
+mod cli;
 mod dns;
+mod grant;
 mod json;
 mod local;
 mod login;

@@ -94,10 +94,17 @@ pub(super) async fn send(
     });
     thread.map_err(|error| super::failed(&error))?;
     match tokio::time::timeout(patience, take).await {
-        Ok(Ok(answer)) => answer,
+        Ok(Ok(answer)) => answer.map_err(|(outcome, text)| match outcome {
+            Outcome::Timeout => (outcome, Some(late(patience))),
+            _ => (outcome, text),
+        }),
         Ok(Err(_)) => Err((Outcome::Other, Some("the request broke off".to_owned()))),
-        Err(_) => Err((Outcome::Timeout, Some(format!("no answer within {:.1} s", patience.as_secs_f64())))),
+        Err(_) => Err((Outcome::Timeout, Some(late(patience)))),
     }
+}
+
+fn late(patience: Duration) -> String {
+    format!("no answer within {:.1} s", patience.as_secs_f64())
 }
 
 /// The same, on its way to the thread.

@@ -103,12 +103,11 @@ pub(crate) fn read(recorder: &Recorder, detail: &mut TokenRequest, reply: &Answe
     detail.status = Some(reply.status);
     let body = reply.json();
     let text = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str());
-    let quoted = quote(&reply.body);
-    grant::protect(recorder, body.as_ref(), &quoted);
     let mut failed = format!("HTTP {}", reply.status);
     if reply.status == 200 {
         match grant::token(body.as_ref()) {
             Ok(token) => {
+                recorder.protect(&token);
                 detail.token_received = true;
                 return Ok(token);
             }
@@ -126,8 +125,10 @@ pub(crate) fn read(recorder: &Recorder, detail: &mut TokenRequest, reply: &Answe
         detail.codes = codes(detail.description.as_deref().unwrap_or_default());
     }
     if body.is_none() && reply.status != 200 {
-        detail.quote = Some(quoted).filter(|quote| !quote.is_empty());
+        detail.quote = Some(quote(&reply.body)).filter(|quote| !quote.is_empty());
     }
+    let kept = [&detail.error, &detail.description, &detail.trace_id, &detail.correlation_id, &detail.quote];
+    grant::protect(recorder, body.as_ref(), kept.map(Option::as_ref));
     Err(failed)
 }
 

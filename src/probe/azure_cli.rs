@@ -1,6 +1,7 @@
 //! The Azure CLI: asked for a token of its own signed-in account. Its output is read, never shown.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
@@ -14,6 +15,8 @@ use crate::secret::Secret;
 
 /// More than any answer of `az account get-access-token`.
 const OUTPUT: u64 = 1024 * 1024;
+/// Once `az` has ended, so long its pipes may take to say so.
+const LINGERING: Duration = Duration::from_millis(200);
 /// What `az` needs of our environment; secrets of ours are none of its business.
 const ENVIRONMENT: [&str; 19] = [
     "PATH",
@@ -67,7 +70,7 @@ pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
         },
         Ok(Ok((false, _, text))) => {
             let said = quote(text.trim().as_bytes());
-            grant::protect(&run.recorder, None, &said);
+            grant::protect(&run.recorder, None, [Some(&said)]);
             detail.codes = application::codes(&text);
             detail.description = Some(said);
             (Outcome::Rejected, Some("az failed".to_owned()), None)
@@ -103,21 +106,38 @@ async fn answer(arguments: &[&str]) -> std::io::Result<(bool, zeroize::Zeroizing
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let mut output = zeroize::Zeroizing::new(Vec::new());
     let mut text = Vec::new();
-    let read_output = async {
-        match stdout {
-            Some(stdout) => stdout.take(OUTPUT).read_to_end(&mut output).await.map(|_| ()),
-            None => Ok(()),
+    let reading = async {
+        let read_output = async {
+            match stdout {
+                Some(stdout) => stdout.take(OUTPUT).read_to_end(&mut output).await.map(|_| ()),
+                None => Ok(()),
+            }
+        };
+        let read_text = async {
+            match stderr {
+                Some(stderr) => stderr.take(OUTPUT).read_to_end(&mut text).await.map(|_| ()),
+                None => Ok(()),
+            }
+        };
+        let (one, other) = tokio::join!(read_output, read_text);
+        one.and(other)
+    };
+    let status = {
+        tokio::pin!(reading);
+        tokio::select! {
+            read = &mut reading => {
+                read?;
+                child.wait().await?
+            }
+            ended = child.wait() => {
+                // What it left behind may keep the pipes open for as long as it likes: what `az` itself wrote is there.
+                if let Ok(read) = tokio::time::timeout(LINGERING, &mut reading).await {
+                    read?;
+                }
+                ended?
+            }
         }
     };
-    let read_text = async {
-        match stderr {
-            Some(stderr) => stderr.take(OUTPUT).read_to_end(&mut text).await.map(|_| ()),
-            None => Ok(()),
-        }
-    };
-    let (one, other) = tokio::join!(read_output, read_text);
-    one.and(other)?;
-    let status = child.wait().await?;
     group.0 = None;
     Ok((status.success(), output, String::from_utf8_lossy(&text).into_owned()))
 }

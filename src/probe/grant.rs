@@ -22,16 +22,22 @@ pub(super) fn token(body: Option<&Value>) -> Result<Secret, String> {
 }
 
 /// Keeps every token of an answer out of what is recorded of it, whatever its status.
-pub(super) fn protect(recorder: &Recorder, body: Option<&Value>, quoted: &str) {
+pub(super) fn protect<'a>(
+    recorder: &Recorder,
+    body: Option<&Value>,
+    kept: impl IntoIterator<Item = Option<&'a String>>,
+) {
     for name in ["access_token", "id_token", "refresh_token"] {
         if let Some(token) = body.and_then(|body| body.get(name)?.as_str()) {
             recorder.protect(&Secret::new(token.to_owned()));
         }
     }
     // Only what is kept is looked through: a piece of a token is blotted out as a whole one is.
-    for word in quoted.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-_.".contains(letter))) {
-        if word.starts_with("eyJ") {
-            recorder.protect(&Secret::new(word.to_owned()));
+    for text in kept.into_iter().flatten() {
+        for word in text.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-_.".contains(letter))) {
+            if word.starts_with("eyJ") {
+                recorder.protect(&Secret::new(word.to_owned()));
+            }
         }
     }
 }

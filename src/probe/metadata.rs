@@ -100,7 +100,7 @@ pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
 /// Fills in what was answered; the token, or in one phrase why there is none.
 pub(crate) fn read(recorder: &Recorder, reply: &mut MetadataReply, answer: &http::Reply) -> Result<Secret, String> {
     let body = fill(reply, answer);
-    grant::protect(recorder, body.as_ref(), reply.quote.as_deref().unwrap_or_default());
+    grant::protect(recorder, body.as_ref(), [&reply.error, &reply.description, &reply.quote].map(Option::as_ref));
     if answer.status != 200 {
         return Err(format!("HTTP {}", answer.status));
     }

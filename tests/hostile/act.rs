@@ -8,6 +8,8 @@ pub enum Act {
     /// Waits for bytes that begin so.
     Expect(&'static [u8]),
     Send(Vec<u8>),
+    /// Waits for bytes; those that begin so get this polite answer, and the rest of the script is for all others.
+    Unless(&'static [u8], Vec<u8>),
     /// Sends what these bytes of the client deserve.
     Answer(fn(&[u8]) -> Vec<u8>),
     /// Sends everything back that the client said, with something before and behind it.

@@ -9,7 +9,7 @@ const FAILS: &[(&str, &str)] = &[("https.login", "fail"), ("https.graph", "pass"
 const PASSES: &[(&str, &str)] =
     &[("https.login", "pass"), ("host.clock", "pass|skip|warn|unknown"), ("login.session", "pass")];
 
-const DISCOVERY: &str = r#"{"issuer":"https://login.microsoftonline.com/{tenantid}/v2.0","token_endpoint":"https://login.microsoftonline.com/common/oauth2/v2.0/token"}"#;
+pub const DISCOVERY: &str = r#"{"issuer":"https://login.microsoftonline.com/{tenantid}/v2.0","token_endpoint":"https://login.microsoftonline.com/common/oauth2/v2.0/token"}"#;
 
 fn after_get(acts: Vec<Act>) -> At {
     At::Login([vec![Act::Tls(Shown::Good), Act::Expect(b"GET /")], acts].concat())

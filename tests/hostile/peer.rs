@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
 use super::act::Act;
@@ -31,6 +31,8 @@ pub struct Conversation {
     pub inside: Vec<u8>,
     /// Why the peer's own side ended before its script did.
     pub ended: Option<String>,
+    /// True when that was a defect of the peer.
+    pub broke: bool,
 }
 
 impl Heard {
@@ -46,6 +48,11 @@ impl Heard {
 
     pub fn end(&self, place: usize, why: &io::Error) {
         self.0.lock().expect("no peer panics")[place].ended = Some(format!("{:?}: {why}", why.kind()));
+    }
+
+    fn broke(&self, why: &JoinError) {
+        let ended = Some(why.to_string());
+        self.0.lock().expect("no peer panics").push(Conversation { ended, broke: true, ..Conversation::default() });
     }
 
     pub fn add(&self, place: usize, inside: bool, bytes: &[u8]) {
@@ -96,7 +103,17 @@ pub async fn serve(listener: TcpListener, script: Vec<Act>, trusted: Arc<Trusted
     let script = Arc::new(script);
     let mut conversations = tokio::task::JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // A peer that panics has not done what its row says: that must not look like a client's finding.
+            Some(ended) = conversations.join_next() => {
+                if let Err(error) = ended {
+                    heard.broke(&error);
+                }
+                continue;
+            }
+        };
+        let Ok((stream, _)) = stream else { continue };
         let (script, trusted, heard) = (script.clone(), trusted.clone(), heard.clone());
         conversations.spawn(async move {
             let _ = tokio::time::timeout(LONGEST, play(stream, &script, &trusted, &heard)).await;
@@ -120,6 +137,15 @@ pub async fn play(stream: TcpStream, script: &[Act], trusted: &Trusted, heard: &
             Act::Expect(prefix) => {
                 said = listen(&mut wire, prefix).await?;
                 heard.add(place, inside, &said);
+            }
+            Act::Unless(prefix, answer) => {
+                said = hear(&mut wire, prefix).await?;
+                heard.add(place, inside, &said);
+                if said.starts_with(prefix) {
+                    wire.write_all(answer).await?;
+                    wire.shutdown().await?;
+                    break;
+                }
             }
             Act::Send(bytes) => wire.write_all(bytes).await?,
             Act::Answer(answer) => wire.write_all(&answer(&said)).await?,
@@ -169,11 +195,16 @@ pub async fn play(stream: TcpStream, script: &[Act], trusted: &Trusted, heard: &
     }
 }
 
-/// Reads until there is as much as was expected; a head of HTTP is read to its end.
 async fn listen(wire: &mut Box<dyn Wire>, prefix: &[u8]) -> io::Result<Vec<u8>> {
+    let said = hear(wire, prefix).await?;
+    if said.starts_with(prefix) { Ok(said) } else { Err(io::ErrorKind::InvalidData.into()) }
+}
+
+/// Reads until there is as much as was expected; a head of HTTP is read to its end.
+async fn hear(wire: &mut Box<dyn Wire>, prefix: &[u8]) -> io::Result<Vec<u8>> {
     // Room for a whole message: a vector without any is filled by 64 bytes at a time.
     let mut said = Vec::with_capacity(64 * 1024);
-    let http = prefix.starts_with(b"GET") || prefix.starts_with(b"CONNECT");
+    let http = ["GET", "CONNECT", "POST"].iter().any(|method| prefix.starts_with(method.as_bytes()));
     loop {
         if said.len() >= prefix.len().max(1) && (!http || said.windows(4).any(|window| window == b"\r\n\r\n")) {
             break;
@@ -182,5 +213,5 @@ async fn listen(wire: &mut Box<dyn Wire>, prefix: &[u8]) -> io::Result<Vec<u8>> 
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    if said.starts_with(prefix) { Ok(said) } else { Err(io::ErrorKind::InvalidData.into()) }
+    Ok(said)
 }

@@ -35,6 +35,13 @@ impl Scratch {
         self.0.join(name)
     }
 
+    /// A script that can be run.
+    pub fn program(&self, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.write(name, text);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).expect("a mode");
+    }
+
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         std::fs::write(self.file(name), bytes).expect("a file");
         self.file(name)

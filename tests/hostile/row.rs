@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::act::Act;
 use super::nameserver::{self, Dns};
 use super::peer::{self, Conversation, Peer};
-use super::program::{self, Ran};
+use super::program::{self, Ran, Scratch};
 use super::trust::Trusted;
 
 /// Runs mostly wait; so many at once keep two processors busy.
@@ -31,6 +31,12 @@ pub enum At {
     Proxy(Vec<Act>),
     /// A SOCKS5 proxy.
     Socks(Vec<Act>),
+    /// App Service's identity endpoint, which gets the identity header.
+    Platform(Vec<Act>),
+    /// The login host, asked for a token by an application with a secret.
+    Entra(Vec<Act>),
+    /// A script in the place of the Azure CLI; `{token}` is replaced by the token.
+    Cli(String),
     /// The first of two nameservers.
     Nameserver(Dns),
     Nobody,
@@ -99,6 +105,8 @@ fn one(row: &Row, polite: u64) -> Vec<String> {
     let ran = stage.run(&[]);
     let mut broken = ran.broken(DEADLINE, Some(polite));
     broken.extend(stage.leaks(&ran));
+    let broke = stage.conversations().into_iter().filter(|heard| heard.broke).filter_map(|heard| heard.ended);
+    broken.extend(broke.map(|why| format!("the peer itself broke: {why}")));
     let Some(report) = &ran.report else { return broken };
     for (id, wanted) in row.checks {
         let check = report["checks"].as_array().into_iter().flatten().find(|check| check["id"] == **id);
@@ -164,6 +172,7 @@ pub struct Stage {
     peer: Option<Peer>,
     place: &'static str,
     secrets: Vec<Secret>,
+    scratch: Option<Scratch>,
     args: Vec<String>,
     env: Vec<(String, String)>,
 }
@@ -180,6 +189,7 @@ impl Stage {
             setting: Some(setting),
             peer: None,
             place: "",
+            scratch: None,
         };
         match at {
             At::Login(script) => stage.lead("hostile login", &format!("{login}:443"), script),
@@ -197,10 +207,31 @@ impl Stage {
             At::Proxy(script) | At::Socks(script) => {
                 let scheme = if matches!(at, At::Socks(_)) { "socks5h" } else { "http" };
                 let port = stage.start("hostile proxy", script);
-                let password: String = (0..40).map(|_| fastrand::alphanumeric()).collect();
+                let password = stage.secret("proxy password", "hostile proxy in clear");
                 stage.set("HTTPS_PROXY", format!("{scheme}://someone:{password}@127.0.0.1:{port}"));
-                let may = vec!["hostile proxy in clear"];
-                stage.secrets.push(Secret { name: "proxy password", text: password, may, times: usize::MAX });
+            }
+            At::Platform(script) => {
+                let port = stage.start("hostile platform", script);
+                let header = stage.secret("identity header", "hostile platform in clear");
+                stage.set("IDENTITY_ENDPOINT", format!("http://127.0.0.1:{port}/msi/token"));
+                stage.set("IDENTITY_HEADER", header);
+            }
+            At::Entra(script) => {
+                stage.lead("hostile login", &format!("{login}:443"), script);
+                let secret = stage.secret("client secret", "hostile login in TLS");
+                stage.set("AZURE_CLIENT_SECRET", secret);
+                for name in ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"] {
+                    stage.set(name, "8d0c8b0e-0000-4000-8000-000000000001".to_owned());
+                }
+            }
+            At::Cli(script) => {
+                let scratch = Scratch::new();
+                let script = script.replace("{token}", &stage.secrets[0].text);
+                let script = script.replace("{directory}", &scratch.file(".").display().to_string());
+                scratch.program("az", &format!("#!/bin/sh\n{script}\n"));
+                stage.set("PATH", format!("{}:/usr/bin:/bin", scratch.file(".").display()));
+                stage.args(&["--credential", "azure-cli"]);
+                stage.scratch = Some(scratch);
             }
             At::Nameserver(dns) => {
                 let peer = nameserver::start(dns, stage.trusted());
@@ -222,6 +253,18 @@ impl Stage {
 
     pub fn trusted(&self) -> &Arc<Trusted> {
         &self.setting.as_ref().expect("a setting, until the end").trusted
+    }
+
+    /// One more secret of this run, and who may have it.
+    fn secret(&mut self, name: &'static str, may: &'static str) -> String {
+        let text: String = (0..40).map(|_| fastrand::alphanumeric()).collect();
+        self.secrets.push(Secret { name, text: text.clone(), may: vec![may], times: usize::MAX });
+        text
+    }
+
+    /// A file of the stage's own directory.
+    pub fn file(&self, name: &str) -> std::path::PathBuf {
+        self.scratch.as_ref().expect("a stage with a directory").file(name)
     }
 
     pub fn set(&mut self, name: &str, value: String) {

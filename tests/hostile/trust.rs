@@ -9,6 +9,8 @@ use lab::ca::{Authorities, Chain};
 use lab::scenario::{Appliance, Tls};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 
 use super::act::{ESCAPES, Shown};
 use super::program::Scratch;
@@ -61,16 +63,28 @@ impl Trusted {
                 chain(&[format!("{ascii}.example"), "a\nb\x1b[2J.example".to_owned()], Tls::Ok)
             }
         };
+        // Not every certificate here is one that a server of good faith would take: nobody looks at it on this side.
         let Chain { certificates, key } = chain;
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let provider = Arc::new(ring::default_provider());
+        let key = provider.key_provider.load_private_key(key).expect("a key");
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_no_client_auth()
-            .with_single_cert(certificates, key)
-            .expect("a chain and its key");
+            .with_cert_resolver(Arc::new(Always(Arc::new(CertifiedKey::new(certificates, key)))));
         if shown == Shown::Tickets {
             config.send_tls13_tickets = 20_000;
         }
         Arc::new(config)
+    }
+}
+
+/// Shows the same chain to everybody.
+#[derive(Debug)]
+struct Always(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Always {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.clone())
     }
 }
