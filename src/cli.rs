@@ -146,6 +146,13 @@ pub struct CheckArgs {
     pub common: Common,
 }
 
+impl CheckArgs {
+    /// Whether something is read from standard input, which may take as long as a person takes.
+    pub fn reads_stdin(&self) -> bool {
+        [&self.token_file, &self.reported].into_iter().flatten().any(|path| path.as_os_str() == "-")
+    }
+}
+
 #[derive(Args, Clone, Default)]
 pub struct OutputArgs {
     /// text or json, as FORMAT or FORMAT=FILE; repeat for several [default: text].

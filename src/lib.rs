@@ -44,6 +44,21 @@ pub fn guard_memory() {
     net::host::guard_memory();
 }
 
+/// Remembers SIGINT and SIGTERM instead of ending. Call it before anything slow, and listen to [`held_signal`] as soon as there is something to tell.
+pub fn hold_signals() {
+    net::host::hold_signals();
+}
+
+/// Lets signals end this program again: for who waits for a user.
+pub fn release_signals() {
+    net::host::release_signals();
+}
+
+/// The signal that came while they were held.
+pub fn held_signal() -> Option<u8> {
+    net::host::held_signal()
+}
+
 /// Looks at the world and judges what was seen. It ends by the target's deadline, or when `stop` does.
 pub async fn check(
     target: Target,

@@ -1,10 +1,10 @@
 //! Arguments in, exit status out.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -15,16 +15,21 @@ use entra_preflight::page::live;
 use entra_preflight::report::Report;
 use entra_preflight::terms::Verdict;
 use entra_preflight::{cli, page, report};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Bad usage or bad input: nothing was probed.
 const USAGE: u8 = 2;
 const UNKNOWN: u8 = 3;
+/// So long the report may take to be written once a signal has come.
+const WRITING: Duration = Duration::from_secs(1);
 /// Two workers, the trusted roots, the live line, and a lookup for each name of a usual run.
 const THREADS: usize = 8;
 /// Between two runs of `--wait`: a change of NSG, route, DNS or role takes seconds to minutes to be seen.
 const PAUSE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
+    // A signal that comes before the first packet must not cost the report.
+    entra_preflight::hold_signals();
     entra_preflight::guard_memory();
     // A probe that panics costs only itself; its message could quote what it had in hand, so only its place is told.
     std::panic::set_hook(Box::new(|panic| {
@@ -49,6 +54,17 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<u8, String> {
+    let checks = match &cli.command {
+        None => !cli.check.reads_stdin(),
+        Some(Command::Check(args)) => !args.reads_stdin(),
+        Some(_) => false,
+    };
+    if !checks {
+        entra_preflight::release_signals();
+        if let Some(signal) = entra_preflight::held_signal() {
+            return Ok(128 + signal);
+        }
+    }
     match cli.command {
         None => check(cli.check),
         Some(Command::Check(args)) => check(*args),
@@ -108,10 +124,13 @@ fn check(mut args: CheckArgs) -> Result<u8, String> {
     spare_threads().map_err(no_threads)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(no_threads)?;
-    let signalled = Arc::new(AtomicU8::new(0));
+    let mut signals = runtime
+        .block_on(async { Signals::listen() })
+        .map_err(|error| format!("this machine lets no signal be heard: {error}; nothing was probed"))?;
+    let signalled = Cell::new(None);
     let until = wait.map(|wait| Instant::now() + wait);
     let report = runtime.block_on(async {
-        let mut stop = pin!(signal(signalled.clone()));
+        let mut stop = pin!(async { signalled.set(Some(signals.next().await)) });
         loop {
             let recorder = Recorder::new();
             let live = live::begin(&recorder);
@@ -119,7 +138,7 @@ fn check(mut args: CheckArgs) -> Result<u8, String> {
             live.end();
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             let again = report.verdict != Verdict::Pass && left.is_some_and(|left| left > PAUSE);
-            if !again || signalled.load(Ordering::Relaxed) != 0 {
+            if !again || signalled.get().is_some() {
                 return report;
             }
             tell_wait(report.verdict, left.unwrap_or_default());
@@ -137,13 +156,17 @@ fn check(mut args: CheckArgs) -> Result<u8, String> {
             };
         }
     });
+    // Whoever reads the report may never do so: a signal then still ends the program.
+    runtime.spawn(async move {
+        let signal = signals.next().await;
+        tokio::time::sleep(WRITING).await;
+        std::process::exit(i32::from(128 + signal));
+    });
+    let written = outputs.report(&report);
     // getaddrinfo cannot be cancelled; whoever waits for it is left behind.
     runtime.shutdown_background();
-    outputs.report(&report)?;
-    Ok(match signalled.load(Ordering::Relaxed) {
-        0 => status(&report, fail_on),
-        signal => 128 + signal,
-    })
+    written?;
+    Ok(signalled.get().map_or_else(|| status(&report, fail_on), |signal| 128 + signal))
 }
 
 /// What would be contacted, in text or JSON, on standard output or in a file.
@@ -180,18 +203,30 @@ fn spare_threads() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Ends at the first signal that asks us to stop, and remembers which.
-async fn signal(signalled: Arc<AtomicU8>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    let number = tokio::select! {
-        _ = interrupt.recv() => 2,
-        _ = terminate.recv() => 15,
-    };
-    signalled.store(number, Ordering::Relaxed);
+/// The signals that ask us to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// One that came before anybody could listen.
+    held: Option<u8>,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Signals { interrupt, terminate, held: entra_preflight::held_signal() })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> u8 {
+        if let Some(signal) = self.held.take() {
+            return signal;
+        }
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+        }
+    }
 }
 
 /// Computed once, from the report, for every format.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::Permissions;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Output, Stdio};
@@ -134,21 +135,61 @@ fn a_bare_environment_is_enough() {
     told_well(&output, "an empty environment");
 }
 
+/// SIGINT and SIGTERM at fifty random moments, half of them before the first packet: a valid partial report, at once. The times are printed;
+/// `PROGRAM=target/release/entra-preflight` measures another build.
 #[test]
-fn a_signal_at_any_moment_leaves_a_valid_report_or_nothing() {
-    let _turn = stories::turn();
+fn a_signal_at_any_moment_leaves_a_valid_report() {
     let silent = world(&told(
         "[world]\ntimeout = \"9s\"\ndeadline = \"20s\"\n[login]\ntcp = \"silent\"\n[server]\nssl = \"silent\"",
     ));
-    // A healthy run is over so soon that some signals come too late.
-    for (world, longest) in [(&silent, 2000), (&healthy(), 250)] {
-        std::thread::scope(|scope| {
-            for turn in 0..16 {
-                let command = command(world, &["--format", "json"]);
-                let after = Duration::from_millis(fastrand::u64(..longest));
-                scope.spawn(move || interrupted(command, after, turn % 2 == 0));
-            }
-        });
+    let _turn = stories::turn();
+    let mut times: Vec<Duration> = (0..50_u64)
+        .map(|turn| {
+            let longest = if turn % 4 < 2 { 40_000 } else { 1_000_000 };
+            interrupted(&silent, Duration::from_micros(fastrand::u64(..longest)), turn % 2 == 0)
+        })
+        .collect();
+    times.sort();
+    let line = format!("50 signals: report and end after {:?} (median), {:?} (longest)\n", times[25], times[49]);
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    // The goal is 100 ms; a debug build that shares its processors with other tests is no stopwatch.
+    assert!(times[25] < Duration::from_millis(500) && times[49] < Duration::from_secs(3), "{line}");
+}
+
+/// A reader that never reads must not keep a run that was asked to stop.
+#[test]
+fn a_signal_ends_a_run_whose_report_nobody_reads() {
+    let world = healthy();
+    let fill = "dd if=/dev/zero bs=1 count=65536 2>/dev/null; exec \"$@\"";
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().env("PATH", "/usr/bin:/bin").envs(world.env.iter().map(|(name, value)| (name, value)));
+    shell.args(["-c", fill, "sh"]).arg(stories::program()).args(&world.args).args(["--format", "json"]);
+    let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("a shell");
+    // The pipe is full, the run is over, and it waits for its reader.
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(child.try_wait().expect("a child").is_none(), "nobody has read its report");
+    let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    let signalled = Instant::now();
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(143));
+    assert!(signalled.elapsed() < Duration::from_secs(4), "{:?}", signalled.elapsed());
+}
+
+/// Whoever waits for a token at standard input is ended by a signal as any program is.
+#[test]
+fn a_signal_ends_the_wait_for_a_token() {
+    let mut command = Command::new(stories::program());
+    command.env_clear().args(["--token-file", "-", "--only", "token.claims", "--nameserver", "127.0.0.1:1"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
+    std::thread::sleep(Duration::from_millis(300));
+    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let signalled = Instant::now();
+    while child.try_wait().expect("a child").is_none() {
+        if signalled.elapsed() > Duration::from_secs(5) {
+            let _ = child.kill();
+            panic!("it waits for standard input");
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -168,24 +209,31 @@ fn nobody_reads_the_memory() {
     assert_eq!(owner, 0, "somebody may debug it");
 }
 
-fn interrupted(mut command: Command, after: Duration, interrupt: bool) {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+/// How long the program takes from a signal to its end.
+fn interrupted(world: &World, after: Duration, interrupt: bool) -> Duration {
+    let mut command = command(world, &["--format", "json"]);
+    if let Some(program) = std::env::var_os("PROGRAM") {
+        let mut other = Command::new(program);
+        other.env_clear().args(command.get_args());
+        other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command = other;
+    }
+    let child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     std::thread::sleep(after);
     let (signal, status) = if interrupt { ("-INT", 130) } else { ("-TERM", 143) };
     let _ = Command::new("kill").args([signal, &child.id().to_string()]).status();
     let signalled = Instant::now();
     let output = child.wait_with_output().expect("it ends");
-    // Generous: sixteen runs share this machine. The deadline is four times as far.
-    assert!(signalled.elapsed() < Duration::from_secs(5), "{signal} after {after:?}: {:?}", signalled.elapsed());
+    let took = signalled.elapsed();
     match output.status.code() {
-        // Before the first packet the signal simply ends the program.
-        None => assert!(output.stdout.is_empty()),
+        // The loader had not come to the program yet.
+        None => assert!(output.stdout.is_empty() && after < Duration::from_millis(15), "{signal} after {after:?}"),
         Some(code) if code == status => {
             let report: Value = serde_json::from_slice(&output.stdout).expect("a valid partial report");
             assert_eq!(report["schema"], "entra-preflight/report/1");
         }
-        // Too late: the run was over.
-        Some(0) => assert!(serde_json::from_slice::<Value>(&output.stdout).is_ok()),
         other => panic!("status {other:?}: {}", String::from_utf8_lossy(&output.stderr)),
     }
+    took
 }

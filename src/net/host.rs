@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString};
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use super::resolver_files;
@@ -126,6 +127,35 @@ pub(crate) fn nameservers() -> (Vec<SocketAddr>, Vec<String>) {
 /// What the hosts file says of these names.
 pub(crate) fn hosts_entries(names: &[String]) -> Vec<HostsEntry> {
     resolver_files::hosts(&read_file("/etc/hosts").unwrap_or_default(), names)
+}
+
+/// The last signal that asked this program to stop; 0 until one did.
+static ASKED: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn remember(signal: libc::c_int) {
+    ASKED.store(signal, Ordering::Relaxed);
+}
+
+/// From now on SIGINT and SIGTERM are remembered, and end nothing.
+pub(crate) fn hold_signals() {
+    handle_signals(remember as *const () as libc::sighandler_t);
+}
+
+/// SIGINT and SIGTERM end this program again.
+pub(crate) fn release_signals() {
+    handle_signals(libc::SIG_DFL);
+}
+
+/// The signal that was remembered.
+pub(crate) fn held_signal() -> Option<u8> {
+    u8::try_from(ASKED.load(Ordering::Relaxed)).ok().filter(|signal| *signal != 0)
+}
+
+fn handle_signals(handler: libc::sighandler_t) {
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: the handler is the default or stores one atomic number, which a signal may interrupt anything to do.
+        unsafe { libc::signal(signal, handler) };
+    }
 }
 
 /// No core file and no debugger of the same user may take a token from this process's memory.
