@@ -175,10 +175,19 @@ fn overlay(root: &Path, directory: &Path, files: &mut BTreeMap<String, File>) ->
 impl File {
     fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, String> {
         toml::from_str(&self.text).map_err(|error| {
-            let line =
-                error.span().map_or(1, |span| self.text[..span.start.min(self.text.len())].lines().count().max(1));
+            let before = error.span().and_then(|span| self.text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
             format!("{}:{line}: {}", self.origin, error.message().trim_end())
         })
+    }
+
+    /// The place of a key in the file, for messages: its own line, or that of its table.
+    fn key(&self, name: &str) -> String {
+        let opens = |line: &str| {
+            let line = line.trim_start_matches(['[', ' ', '\t']);
+            line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(['=', ']']))
+        };
+        format!("{}:{}", self.origin, self.text.lines().position(opens).map_or(1, |line| line + 1))
     }
 
     /// The place of a word in the file, for messages: the first line that quotes it.

@@ -10,6 +10,9 @@ use serde_json::Value;
 use crate::contract::{bare, command, healthy};
 use crate::stories;
 
+mod catalogue;
+mod environment;
+
 /// Arguments, environment, and what the sentence must name. `{dir}` is a directory of odd files. Whatever would be contacted if a case were taken
 /// lies on loopback, or behind the world's last `--connect-to`.
 pub(crate) type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
@@ -123,6 +126,14 @@ const CASES: &[Case] = &[
     (&[], &[("PGHOST", "x.example"), ("PGPORT", "many")], "PGPORT"),
     (&[], &[("PGHOST", "x.example"), ("PGPORT", "0")], "PGPORT"),
     (&[], &[("AZURE_AUTHORITY_HOST", "https://login.elsewhere.example")], "login.elsewhere.example"),
+    (&[], &[("AZURE_AUTHORITY_HOST", "http://login.microsoftonline.com")], "http://login.microsoftonline.com"),
+    (&[], &[("AZURE_AUTHORITY_HOST", "https://https://login.microsoftonline.com")], "AZURE_AUTHORITY_HOST"),
+    (&[], &[("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/common")], "/common"),
+    (&[], &[("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com:8443/")], "8443"),
+    (&[], &[("AZURE_AUTHORITY_HOST", "https://me@login.microsoftonline.com")], "AZURE_AUTHORITY_HOST"),
+    (&[], &[("AZURE_AUTHORITY_HOST", "x.postgres.database.azure.com")], "x.postgres.database.azure.com"),
+    (&["--format", "json=-", "--format", "text"], &[], "standard output"),
+    (&["--format", "json=-", "--format", "text=-"], &[], "standard output"),
     (&[], &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://203.0.113.9")], "203.0.113.9"),
     (&[], &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "https://127.0.0.1")], "https://127.0.0.1"),
     (&[], &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1@evil.example")], "evil.example"),

@@ -33,11 +33,13 @@ pub struct Text {
     pub verify: String,
     #[serde(default)]
     pub sources: Vec<String>,
+    #[serde(default)]
     pub control: Vec<Candidate>,
     #[serde(default)]
     pub next: Vec<Next>,
     #[serde(default)]
     pub remark: Vec<Remark>,
+    #[serde(default)]
     pub remedy: Vec<Remedy>,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Catalogue, Cause, File, When};
 use crate::fact::vocabulary::{self, Fact};
 use crate::stage::Stage;
-use crate::terms::Control;
+use crate::terms::{Control, OWNERS};
 use crate::verb::{self, Verb};
 
 pub(super) fn stage(name: &str, file: &File) -> Result<Stage, String> {
@@ -56,6 +56,13 @@ fn when(condition: &When, file: &File) -> Result<(), String> {
     Ok(())
 }
 
+fn owner(name: &str, file: &File) -> Result<(), String> {
+    if OWNERS.contains(&name) {
+        return Ok(());
+    }
+    Err(format!("{}: `{name}` owns nothing; the choices are: {}", file.place(name), OWNERS.join(", ")))
+}
+
 fn prose(text: &str, file: &File) -> Result<(), String> {
     for name in crate::prose::names(text) {
         if !vocabulary::VALUES.iter().any(|(known, _)| *known == name) {
@@ -81,6 +88,7 @@ pub(super) fn whole(catalogue: &Catalogue, files: &BTreeMap<String, File>) -> Re
     let policy = |name: &str| files.get(name).ok_or_else(|| format!("checks/{name} is missing"));
     for row in &catalogue.controls {
         row.out.iter().try_for_each(|out| when(out, policy("controls.toml")?))?;
+        owner(&row.owner, policy("controls.toml")?)?;
     }
     if let Some(missing) =
         Control::ALL.iter().find(|control| catalogue.controls.iter().all(|row| row.name != **control))
@@ -145,32 +153,33 @@ fn checks<'a>(catalogue: &Catalogue, file: &impl Fn(&str) -> &'a File) -> Result
 fn cause_alone(cause: &Cause, catalogue: &Catalogue, file: &File) -> Result<(), String> {
     let text = &cause.text;
     if text.when.is_empty() {
-        return Err(format!("{}: `when` is empty; a cause needs a condition", file.origin));
+        return Err(format!("{}: `when` is empty; a cause needs a condition", file.key("when")));
     }
     when(&text.when, file)?;
     text.control.iter().filter_map(|candidate| candidate.out.as_ref()).try_for_each(|out| when(out, file))?;
     text.remark.iter().try_for_each(|remark| when(&remark.when, file))?;
     cause.prose().try_for_each(|line| prose(line, file))?;
     if text.control.is_empty() {
-        return Err(format!("{}: it names no control; what could be changed?", file.origin));
+        return Err(format!("{}: it names no control; what could be changed?", file.key("control")));
     }
     for candidate in &text.control {
         if !text.remedy.iter().any(|remedy| remedy.control == candidate.name) {
-            return Err(format!("{}: the control `{}` has no remedy", file.origin, candidate.name.name()));
+            let name = candidate.name.name();
+            return Err(format!("{}: the control `{name}` has no remedy; add a [[remedy]] for it", file.place(name)));
         }
     }
+    for remedy in &text.remedy {
+        owner(&remedy.owner, file)?;
+    }
     if text.control.len() > 1 && text.next.is_empty() {
-        return Err(format!("{}: several controls, and no `next` that would tell them apart", file.origin));
+        return Err(format!("{}: several controls, and no `next` that would tell them apart", file.key("control")));
     }
     for next in &text.next {
         if let Some(stray) =
             next.between.iter().find(|control| text.control.iter().all(|known| known.name != **control))
         {
-            return Err(format!(
-                "{}: `next` is between `{}`, which is not among its controls",
-                file.origin,
-                stray.name()
-            ));
+            let (place, name) = (file.key("next"), stray.name());
+            return Err(format!("{place}: `next` is between `{name}`, which is not among its controls"));
         }
     }
     for id in &text.refines {
@@ -195,10 +204,11 @@ fn overlaps<'a>(catalogue: &Catalogue, file: &impl Fn(&str) -> &'a File) -> Resu
                 continue;
             }
             if general.text.when.implies(&special.text.when) {
-                return Err(format!("{}: `when` is the same as that of {}", file(&special.origin).origin, general.id));
+                let place = file(&special.origin).key("when");
+                return Err(format!("{place}: `when` is the same as that of {}", general.id));
             }
             if !refines(catalogue, special, &general.id) {
-                let place = file(&special.origin).place("when");
+                let place = file(&special.origin).key("when");
                 return Err(format!("{place}: `when` contains that of {0}; say `refines = [\"{0}\"]`", general.id));
             }
         }

@@ -31,6 +31,8 @@ impl Outputs {
         for text in &args.format {
             let (name, file) = match text.split_once('=') {
                 Some((_, "")) => return Err(format!("--format {text}: no file after the `=`")),
+                // As elsewhere, `-` is the standard stream.
+                Some((name, "-")) => (name, None),
                 Some((name, file)) => (name, Some(Path::new(file))),
                 None => (text.as_str(), None),
             };
@@ -60,7 +62,7 @@ impl Outputs {
         if formats.is_empty() {
             formats.push((Format::Text, None));
         }
-        if let Some(path) = &args.output {
+        if let Some(path) = args.output.as_ref().filter(|path| path.as_os_str() != "-") {
             let Some(first) = formats.iter_mut().find(|(_, file)| file.is_none()) else {
                 return Err(format!("--output {}: every format has a file already; drop one of them", path.display()));
             };
@@ -139,7 +141,8 @@ fn width() -> usize {
     terminal_size::terminal_size().map_or(100, |(terminal_size::Width(columns), _)| usize::from(columns).clamp(40, 140))
 }
 
-/// A report may name what an attacker would like to know: it is for its owner's eyes.
+/// A report may name what an attacker would like to know: a new file is for its owner's eyes. One that is there keeps the mode that somebody
+/// chose for it.
 fn create(path: &Path) -> Result<(PathBuf, File), String> {
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
     // Opening a FIFO would wait for its reader.

@@ -22,6 +22,12 @@ const CLOUD_FILE: u64 = 1024 * 1024;
 /// # Errors
 /// One sentence: what was given, the rule, and the way out.
 pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Invalid> {
+    if let Some(name) = environment::unreadable() {
+        // Its bytes may be a secret's: they are not shown.
+        return Err(Invalid(format!(
+            "{name} is no valid UTF-8, so what it asks for is not known; correct it or unset it"
+        )));
+    }
     // An option wins over its variable; an empty variable counts as unset.
     for (option, name) in [
         (&mut args.user, "PGUSER"),
@@ -163,9 +169,9 @@ fn cloud(named: Option<&str>, server: Option<&Server>, catalogue: &Catalogue) ->
         return Ok(cloud);
     }
     if let Some(authority) = variable("AZURE_AUTHORITY_HOST") {
-        let host = authority.trim_start_matches("https://").split('/').next().unwrap_or_default().to_ascii_lowercase();
+        let host = authority_host(&authority)?;
         let known: Vec<&str> = catalogue.clouds.iter().map(|cloud| cloud.login_host.as_str()).collect();
-        return catalogue.cloud_of(&host).cloned().ok_or_else(|| {
+        return catalogue.clouds.iter().find(|cloud| cloud.has_authority(host)).cloned().ok_or_else(|| {
             Invalid(format!(
                 "AZURE_AUTHORITY_HOST `{}` is of no known cloud ({}); describe its cloud with --cloud FILE.toml",
                 clip(&authority),
@@ -176,6 +182,20 @@ fn cloud(named: Option<&str>, server: Option<&Server>, catalogue: &Catalogue) ->
     let of_server = server.and_then(|server| catalogue.cloud_of(&server.host));
     let cloud = of_server.or_else(|| catalogue.cloud("public"));
     cloud.cloned().ok_or_else(|| Invalid("the catalogue has no cloud named `public`; pass --cloud".to_owned()))
+}
+
+/// The host of AZURE_AUTHORITY_HOST, as the Azure SDKs read it: `https://` and the host, or the host alone.
+fn authority_host(authority: &str) -> Result<&str, Invalid> {
+    let (scheme, rest) = authority.split_once("://").unwrap_or(("https", authority));
+    let host = rest.strip_suffix('/').unwrap_or(rest);
+    let host = host.strip_suffix(":443").unwrap_or(host);
+    if !scheme.eq_ignore_ascii_case("https") || crate::rules::check_host(host).is_err() {
+        return Err(Invalid(format!(
+            "AZURE_AUTHORITY_HOST `{}` is not an https:// URL of a host alone, such as https://login.microsoftonline.com; correct it or unset it",
+            clip(authority)
+        )));
+    }
+    Ok(host)
 }
 
 fn roots(path: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Invalid> {

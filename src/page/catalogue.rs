@@ -119,16 +119,46 @@ pub fn explain(catalogue: &Catalogue, id: &str) -> Result<String, String> {
                    of that stage that nothing rules out, and quotes the raw error.\n"
             .to_owned());
     }
-    let part = id.rsplit(['.', '/']).next().unwrap_or(id);
     let ids = catalogue.checks.iter().map(|check| &check.id).chain(catalogue.causes.iter().map(|cause| &cause.id));
-    let near: Vec<&str> =
-        ids.filter(|known| known.contains(part) || known.starts_with(id)).map(String::as_str).take(8).collect();
+    let near = nearest(ids.map(String::as_str), id);
     let near = if near.is_empty() {
         "`entra-preflight list` names them all".to_owned()
     } else {
         format!("near it are: {}", near.join(", "))
     };
     Err(format!("`{}` is neither a check nor a cause; {near}", crate::rules::clip(id)))
+}
+
+/// The ids that somebody may have meant, the likeliest first: a few letters away, or with the same last part.
+fn nearest<'a>(ids: impl Iterator<Item = &'a str>, asked: &str) -> Vec<&'a str> {
+    // Nobody mistypes more than this, and a distance takes the product of both lengths.
+    let asked: String = asked.chars().take(80).collect::<String>().to_lowercase();
+    let part = asked.rsplit(['.', '/']).next().filter(|part| part.len() > 2);
+    let mut near: Vec<(usize, &str)> = ids
+        .filter_map(|id| {
+            let away = distance(&asked.replace('.', "/"), &id.replace('.', "/"));
+            let alike = away <= asked.len().min(id.len()) / 3 || part.is_some_and(|part| id.contains(part));
+            alike.then_some((away, id))
+        })
+        .collect();
+    near.sort_by_key(|(away, _)| *away);
+    near.into_iter().map(|(_, id)| id).take(5).collect()
+}
+
+/// Letters to insert, remove or replace until one text is the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().enumerate() {
+        let mut before = row[0];
+        row[0] = line + 1;
+        for (place, known) in other.iter().enumerate() {
+            let replaced = before + usize::from(letter != *known);
+            before = row[place + 1];
+            row[place + 1] = replaced.min(before + 1).min(row[place] + 1);
+        }
+    }
+    row[other.len()]
 }
 
 fn paragraph(text: &mut String, label: &str, prose: &str) {
@@ -219,4 +249,28 @@ fn explain_cause(cause: &Cause) -> String {
         paragraph(&mut text, "Source", source);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{distance, nearest};
+
+    #[test]
+    fn finds_what_was_meant() {
+        for (one, other, away) in [("", "abc", 3), ("kitten", "sitting", 3), ("dns", "dns", 0), ("ab", "ba", 2)] {
+            assert_eq!(distance(one, other), away, "{one} {other}");
+        }
+        let ids = ["dns.login", "https/no-answer", "dns/nameserver-lies", "token/expired", "token/expired-secret"];
+        for (asked, first) in [
+            ("dns.logn", "dns.login"),
+            ("https.no-answer", "https/no-answer"),
+            ("HTTPS/no-anwser", "https/no-answer"),
+            ("expired", "token/expired"),
+            ("dns/nameserver-lie", "dns/nameserver-lies"),
+        ] {
+            assert_eq!(nearest(ids.into_iter(), asked).first(), Some(&first), "{asked}");
+        }
+        assert!(nearest(ids.into_iter(), "zzzzzzzz").is_empty());
+        assert!(nearest(ids.into_iter(), "").is_empty());
+    }
 }

@@ -38,6 +38,27 @@ const LIBPQ: [&str; 10] = [
 const HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const ALL: [&str; 6] = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
+/// What else decides a run.
+const DECIDING: [&str; 11] = [
+    "no_proxy",
+    "NO_PROXY",
+    "AZURE_CLIENT_ID",
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+];
+
+/// The first variable that is set and is no text: to take it for unset would judge another machine than this one.
+pub fn unreadable() -> Option<&'static str> {
+    let no_text = |name: &&str| std::env::var_os(name).is_some_and(|value| value.to_str().is_none());
+    LIBPQ.iter().chain(&ALL).chain(&DECIDING).copied().find(|name| no_text(name))
+}
+
 pub fn inherited() -> Inherited {
     let no_proxy = variable("no_proxy").or_else(|| variable("NO_PROXY"));
     Inherited {
