@@ -158,7 +158,8 @@ pub(super) fn other_flows(asides: &mut JoinSet<()>, place: &Place, silent: &[(So
     for (peer, dialled) in silent.iter().take(SILENT).copied() {
         for _ in 0..FLOWS {
             let changed = Comparison { changed: Changed::OtherFlow, peer, name: place.host.clone(), hops: None };
-            asides.spawn(connects(place.clone(), changed, async move { dial::again(dialled).await }));
+            let patience = place.run.patience() / 2;
+            asides.spawn(connects(place.clone(), changed, patience, async move { dial::again(dialled).await }));
         }
     }
 }
@@ -173,7 +174,9 @@ pub(super) fn few_hops(asides: &mut JoinSet<()>, place: &Place, (peer, dialled):
     }
     for hops in 1..=HOPS {
         let changed = Comparison { changed: Changed::FewHops, peer, name: place.host.clone(), hops: Some(hops) };
-        asides.spawn(connects(place.clone(), changed, async move { dial::hops(dialled, hops).await }));
+        // An unreachable may have taken most of the patience already.
+        let patience = place.run.patience() / SHARE;
+        asides.spawn(connects(place.clone(), changed, patience, async move { dial::hops(dialled, hops).await }));
     }
 }
 
@@ -181,10 +184,10 @@ pub(super) fn few_hops(asides: &mut JoinSet<()>, place: &Place, (peer, dialled):
 async fn connects(
     place: Place,
     changed: Comparison,
+    patience: Duration,
     connect: impl Future<Output = std::io::Result<tokio::net::TcpStream>>,
 ) {
     let pending = place.run.recorder.begin(&place.subject, "", Detail::Comparison(changed));
-    let patience = place.run.patience() / 2;
     let result = within(patience, async { connect.await.map_err(|error| crate::net::failed(&error)) }).await;
     let (outcome, error) = match result {
         Ok(_) => (Outcome::Ok, None),

@@ -141,7 +141,7 @@ async fn directly(place: &Place) {
                     Ok(stream) => stream,
                     Err(outcome) => {
                         if connects.is_empty() && speaking.is_none() {
-                            if outcome == Outcome::Refused {
+                            if matches!(outcome, Outcome::Refused | Outcome::HostUnreachable) {
                                 compare::few_hops(&mut asides, place, (peer, dialled));
                             }
                             if !doubted {

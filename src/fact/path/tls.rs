@@ -65,6 +65,9 @@ pub(super) fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'sta
     Some(word)
 }
 
+/// A neighbour answers within this time, milliseconds.
+const AT_ONCE: u64 = 1_000;
+
 /// What changed the outcome of a doubtful connection or handshake.
 pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
     let found = details(seen, subject, |detail| match detail {
@@ -87,7 +90,13 @@ pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
                 if observation.outcome == Outcome::Refused {
                     nearest = Some(nearest.map_or(hops, |known| known.min(hops)));
                 }
-                walked |= hops == 1 && !unfinished(observation.outcome);
+                if hops == 1 && !unfinished(observation.outcome) {
+                    walked = true;
+                    // A next hop that is there says at once that one hop is not enough.
+                    let said = matches!(observation.outcome, Outcome::HostUnreachable | Outcome::Refused | Outcome::Ok);
+                    let at_once = said && observation.duration_ms < AT_ONCE;
+                    row.say("next-hop", if at_once { "answers" } else { "silent" });
+                }
                 continue;
             }
         };
@@ -104,7 +113,7 @@ pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
             row.say(fact, word);
         }
     }
-    if walked {
+    if walked && row.word("tcp.failure") == Some("refused") {
         row.say("refusal.born", if nearest == Some(1) { "first-hop" } else { "beyond" });
         row.quote("hop", nearest.map(|hops| hops.to_string()).unwrap_or_default());
     }

@@ -103,6 +103,11 @@ pub(super) const FACTS: &[Fact] = &[
         &["first-hop", "beyond"],
     ),
     declare(
+        "next-hop",
+        "what the first hop says to a SYN that may pass one hop, beside a refusal or an unreachable: at once that it is too few, or nothing for seconds",
+        &["answers", "silent"],
+    ),
+    declare(
         "stalled",
         "of a request or handshake without an answer: whether the peer's TCP acknowledged what was sent",
         &["acknowledged", "unacknowledged"],
