@@ -50,8 +50,10 @@ fn a_signal_ends_the_wait_with_the_last_report() {
 
 #[test]
 fn what_can_be_read_only_once_cannot_be_waited_for() {
-    let output = bare(&["--wait", "1m", "--token-file", "-"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--token-file"));
+    for option in ["--token-file", "--reported"] {
+        let output = bare(&["--wait", "1m", option, "-"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(option), "{option}");
+    }
     assert_eq!(bare(&["--wait", "soon"]).status.code(), Some(2));
 }

@@ -37,10 +37,13 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
     ] {
         *option = option.take().or_else(|| variable(name));
     }
-    if args.wait.is_some() && args.token_file.as_deref() == Some(Path::new("-")) {
-        return Err(Invalid(
-            "--wait reads its inputs anew for every run, and standard input can be read once; name a file with --token-file".to_owned(),
-        ));
+    let stdin = |path: &Option<std::path::PathBuf>| path.as_deref() == Some(Path::new("-"));
+    for (option, path) in [("--token-file", &args.token_file), ("--reported", &args.reported)] {
+        if args.wait.is_some() && stdin(path) {
+            return Err(Invalid(format!(
+                "--wait reads its inputs anew for every run, and standard input can be read once; name a file with {option}"
+            )));
+        }
     }
     let server = server(&args)?;
     for (what, value, longest) in
@@ -61,7 +64,6 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
         )));
     }
     let credential = credential::asked(&args)?;
-    let stdin = |path: &Option<std::path::PathBuf>| path.as_deref() == Some(Path::new("-"));
     if stdin(&args.reported) && stdin(&args.token_file) {
         return Err(Invalid(
             "--reported - and --token-file - both want standard input; give one of them a file".to_owned(),
