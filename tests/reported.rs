@@ -72,6 +72,10 @@ const KNOWN: &[(&str, &str)] = &[
         "login/admin-role-exists",
     ),
     ("ERROR:  role \"app\" already exists", "login/admin-role-exists"),
+    (
+        "{\"message\":\"Cannot validate Microsoft Entra ID user \\u0022app\\u0022 because its name isn\\u0027t unique in the tenant.\"}",
+        "login/create-not-unique",
+    ),
     ("Reason: 'Updating an existing principal is not supported.'", "login/admin-principal-exists"),
     (
         "Failed to create Azure AD Principal. Reason - 0LP01: An unexpected error occured while trying to validate user.",
@@ -145,7 +149,7 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     ("SSL SYSCALL error: EOF detected", "login/reported-cut"),
     (
-        "PKIX path building failed: unable to find valid certification path to requested target",
+        "org.postgresql.util.PSQLException: SSL error: PKIX path building failed: unable to find valid certification path to requested target",
         "login/reported-untrusted",
     ),
     ("root certificate file \"/root/.postgresql/root.crt\" does not exist", "login/reported-untrusted"),
@@ -220,6 +224,9 @@ fn unrelated_texts_are_not_recognised() {
     let catalogue = catalogue();
     for text in [
         "Segmentation fault (core dumped)",
+        "(RoleAssignmentExists) The role assignment already exists.",
+        "npm ERR! connect ETIMEDOUT 104.16.3.35:443",
+        "curl: (7) Failed to connect to localhost port 8080: Connection refused",
         "npm ERR! code ELIFECYCLE",
         "The role of the committee is not permitted to change",
         "Created role for \"app\"",

@@ -68,8 +68,22 @@ fn flat(text: &str) -> String {
         &NOISE,
         r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\u{2500}-\u{257f}]|\\r|\\n|\\t|[\s\x00-\x1f\x7f-\u{9f}]",
     );
-    let text = noise.replace_all(text, " ").replace("\\\"", "\"").replace("\\'", "'");
-    let text = text.replace(['\u{2018}', '\u{2019}'], "'").replace(['\u{201c}', '\u{201d}'], "\"");
+    let mut text = noise.replace_all(text, " ").into_owned();
+    // As JSON, web pages and typographers write quotes.
+    for (written, meant) in [
+        ("\\u0027", "'"),
+        ("\\u0022", "\""),
+        ("&#39;", "'"),
+        ("&quot;", "\""),
+        ("\\\"", "\""),
+        ("\\'", "'"),
+        ("\u{2018}", "'"),
+        ("\u{2019}", "'"),
+        ("\u{201c}", "\""),
+        ("\u{201d}", "\""),
+    ] {
+        text = text.replace(written, meant);
+    }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -176,7 +190,12 @@ fn recognise(seen: &Seen<'_>, row: &mut Row, text: &str) -> bool {
     {
         return entra(row, &codes, text, found);
     }
-    if let Some((word, mark)) = words.translate("connection", &all, text) {
+    // Anything can time out or be refused: only what speaks of a database or of Entra is ours.
+    static OURS: OnceLock<Regex> = OnceLock::new();
+    let ours = r"(?i)postgres|psql|psycopg|n?pgsql|jdbc|libpq|\bpq\b|\bpgx?\b|pgbouncer|asyncpg|\b[56]432\b|could not translate host name|SSL SYSCALL|server closed the connection|(?:login|graph)\.microsoft";
+    if pattern(&OURS, ours).is_match(text)
+        && let Some((word, mark)) = words.translate("connection", &all, text)
+    {
         row.say_marked("reported.error", word, mark);
         return true;
     }
@@ -297,7 +316,8 @@ fn here(seen: &Seen<'_>, run: &Run<'_>, row: &Row, text: &str) -> Here {
         }
         "postgres" if signed_in => Here::Works(SIGNED_IN),
         "postgres" if row.word("pg.error") == server.word("pg.error") => Here::Fails("sign-in"),
-        "entra" if row.word("entra.reply") == Some("not-reached") => reached(login),
+        "entra" if row.word("entra.reply") == Some("not-reached") && of_entra => reached(entra),
+        "entra" if row.word("entra.reply") == Some("not-reached") => Here::Unseen,
         "entra" if row.word("entra.reply") == run.token.word("entra.reply") => Here::Fails("token"),
         "metadata" if row.word("metadata.reply") == run.token.word("metadata.reply") => Here::Fails("token"),
         "entra" if is(run.token, "entra.reply", &["ok"]) && is_of_this_application(seen, text) => {

@@ -7,7 +7,7 @@ use regex::{Captures, Regex};
 use super::MASK;
 
 /// Names under which secrets stand in connection strings, JSON, forms and environments.
-const NAMES: &str = "[a-z_-]*(?:password|passwd|pwd|client[_-]?secret|app[_-]?secret|secret[_-]?value|access[_-]?token|refresh[_-]?token|id[_-]?token\
+const NAMES: &str = "[a-z_-]*(?:password|passwd|pwd|client[_-]?secret|app[_-]?secret|secret[_-]?(?:value|text)|access[_-]?token|refresh[_-]?token|id[_-]?token\
     |auth[_-]?token|client[_-]?assertion|assertion|account[_-]?key|access[_-]?key|shared[_-]?key|api[_-]?key|private[_-]?key|sas[_-]?token|cookie)";
 
 /// Each pattern with what takes its place; `$1` is what may stay.
@@ -16,13 +16,13 @@ fn patterns() -> &'static [(Regex, &'static str)] {
     PATTERNS.get_or_init(|| {
         let option = format!(r#"(?i)(--(?:{NAMES}|sas)(?:\s+|=))(?:'[^']*'|"[^"]*"|\S+)"#);
         let named = format!(
-            r#"(?i)\b({NAMES}\\?["']?\s*(?:=>|[:=])\s*)(?:\\"(?:[^"\\]|\\[^"])*\\"|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s"',;&}}]+)"#
+            r#"(?i)\b({NAMES}\\*["']?\s*(?:=>|[:=])\s*)(?:\\+"[^"]*"?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s"',;&}}]+)"#
         );
         let rows = [
             (r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)", "$1[redacted]"),
             // A JWT, also one that is cut, or broken into lines by a terminal.
             (r"eyJ[A-Za-z0-9_-]{6,}[A-Za-z0-9_.-]*(?:\r?\n[ \t│|]*[A-Za-z0-9_.-]{16,})*", "[redacted]"),
-            (r#"(?i)(authorization\\?['"]?\s*[:=]\s*\\?['"]?(?:[a-z]+[ \t]+)?)[^\s'",;]+"#, "$1[redacted]"),
+            (r#"(?i)(authorization\\*['"]?\s*[:=]\s*\\*['"]?(?:[a-z]+[ \t]+)?)[^\s'",;]+"#, "$1[redacted]"),
             (r"(?i)\b(bearer\s+)[a-z0-9._~+/=-]{8,}", "$1[redacted]"),
             // user:password@ of an address: to the last @ before a blank, for a password may hold one.
             (r#"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@'"]*:)[^\s'"]+@"#, "$1[redacted]@"),
@@ -79,6 +79,7 @@ mod tests {
                 r#"{"client_secret": [redacted], "tenant": "x"}"#,
             ),
             (r#"{\"clientSecret\":\"hunter2\",\"x\":1}"#.into(), r#"{\"clientSecret\":[redacted],\"x\":1}"#),
+            (r#"\\\"client_secret\\\":\\\"hunter2\\\""#.into(), r#"\\\"client_secret\\\":[redacted]"#),
             ("client_id=a&client_secret=hunter2&scope=b".into(), "client_id=a&client_secret=[redacted]&scope=b"),
             ("Authorization: Basic aHVudGVyMg==".into(), "Authorization: Basic [redacted]"),
             ("'Authorization': 'Bearer hunter2hunter2'".into(), "'Authorization': 'Bearer [redacted]'"),
