@@ -158,8 +158,7 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
     for row in rows.iter_mut().chain(&mut hosts) {
         row.also(&run);
     }
-    let mut reported =
-        reported::read(&seen, &reported::Run { hosts: &hosts, token: &token, machine: &machine, run: &run });
+    let reported = reported::read(&seen, &reported::Run { hosts: &hosts, token: &token, machine: &machine, run: &run });
     for host in hosts.iter_mut().filter(|host| host.word("tcp.reach") == Some("none")) {
         let passes = host.word("run.egress") == Some("open") || host.word("refusal.born") == Some("beyond");
         host.say("local.filter", if passes { "excluded" } else { "possible" });
@@ -168,7 +167,6 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
     token.also(&run);
     principal.also(&run);
     machine.also(&run);
-    reported.also(&run);
     if let Some(server) = hosts.iter_mut().find(|row| row.subject == SERVER) {
         // A login carries its token: both are stages of one sign-in.
         server.also(&token);

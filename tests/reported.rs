@@ -136,6 +136,7 @@ const KNOWN: &[(&str, &str)] = &[
         "login/terminated",
     ),
     ("server closed the connection: ERROR: client sent partial pkt in startup phase", "login/partial-packet"),
+    ("pgbouncer: FATAL: no such user: app", "login/pooler-password"),
     ("Microsoft Entra authentication is not enabled", "login/entra-disabled-after-token"),
     ("password authentication is disabled", "login/password-disabled-after-token"),
     // Connections.
@@ -216,6 +217,20 @@ fn every_code_of_entra_gets_a_cause() {
     }
     assert!(codes >= 80, "{codes} codes");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A command for another application, role or database than the text's would change the wrong one.
+#[test]
+fn commands_name_what_the_text_is_about() {
+    let catalogue = catalogue();
+    let of = |text: &str| serde_json::to_string(&judged(&catalogue, text).diagnoses).expect("JSON");
+    let guid = "0a1b2c3d-0000-4000-8000-000000000001";
+    let named = of(&format!("AADSTS7000222: The provided client secret keys for app '{guid}' are expired."));
+    assert!(named.contains(&format!("credential reset --id {guid}")), "{named}");
+    let unnamed = of("AADSTS7000222: The provided client secret keys are expired.");
+    assert!(unnamed.contains("credential reset --id <client_id>"), "{unnamed}");
+    assert!(of("FATAL:  database \"ordes\" does not exist").contains("The database ordes does not exist"));
+    assert!(of("ERROR:  role \"app-1\" already exists").contains("rolname = 'app-1'"));
 }
 
 /// Ordinary words of errors without a meaning for a sign-in: nothing is guessed.

@@ -31,6 +31,7 @@ pub(super) fn read(seen: &Seen<'_>, run: &Run<'_>) -> Row {
     let Some((index, reported)) = found else {
         row.say("reported.result", "not-asked");
         row.account("reported.result", "no error was handed in (--reported FILE)", Vec::new());
+        row.also(run.run);
         return row;
     };
     let text = flat(&reported.text);
@@ -39,7 +40,7 @@ pub(super) fn read(seen: &Seen<'_>, run: &Run<'_>) -> Row {
     names(seen, &mut row, &text);
     let recognised = recognise(seen, &mut row, &text);
     let mut result = "unrecognised";
-    let mut observed = "no word list knows this text; nothing is concluded from it".to_owned();
+    let mut observed = format!("no word list knows this text, and nothing is concluded from it: {excerpt}");
     if recognised {
         (result, observed) = ("failure", format!("reported: {excerpt}"));
         let here = here(seen, run, &row, &text);
@@ -58,6 +59,15 @@ pub(super) fn read(seen: &Seen<'_>, run: &Run<'_>) -> Row {
     }
     row.say("reported.result", result);
     row.account("reported.result", observed, vec![index]);
+    let application = row.value("client_id").is_some();
+    row.also(run.run);
+    // A command must not name what the text is not about.
+    if !application {
+        row.values.remove("client_id");
+    }
+    if is_of_another_server(seen, &text) {
+        row.values.retain(|name, _| !["server", "server_name"].contains(name));
+    }
     row
 }
 
@@ -130,6 +140,8 @@ fn names(seen: &Seen<'_>, row: &mut Row, text: &str) {
     );
     let user = name.map(str::to_owned).or(seen.settings.user.clone());
     row.quote("user", user.unwrap_or_default());
+    static DATABASE: OnceLock<Regex> = OnceLock::new();
+    static APPLICATION: OnceLock<Regex> = OnceLock::new();
     let id = |cell, text: &str, of: &str| {
         pattern(cell, of).captures(text).and_then(|found| found.get(1)).map(|id| id.as_str().to_owned())
     };
@@ -137,6 +149,9 @@ fn names(seen: &Seen<'_>, row: &mut Row, text: &str) {
     row.quote("trace", id(&TRACE, text, &format!("(?i)trace[ _]?id\"?'?:? ?\"?'?({guid})")).unwrap_or_default());
     let correlation = id(&CORRELATION, text, &format!("(?i)correlation[ _]?id\"?'?:? ?\"?'?({guid})"));
     row.quote("correlation", correlation.unwrap_or_default());
+    row.quote("database", id(&DATABASE, text, r#"(?i)\bdatabase "([^"]{1,200})""#).unwrap_or_default());
+    let application = format!(r"(?i)\b(?:app|application|client)(?: with identifier| id)?:? ?'?({guid})");
+    row.quote("client_id", id(&APPLICATION, text, &application).unwrap_or_default());
     let tracking = id(&TRACKING, text, &format!("(?i)tracking[ _]?id\"?'?:? ?\"?'?({guid})"));
     row.quote("tracking", tracking.unwrap_or_default());
 }
@@ -153,21 +168,20 @@ fn recognise(seen: &Seen<'_>, row: &mut Row, text: &str) -> bool {
     if !numbers.is_empty()
         && let Some(found) = words.translate("entra", &numbers, text).filter(known)
     {
-        return entra(row, &codes, text, found);
+        return entra(row, &codes, found);
     }
     if let Some((word, mark)) = words.translate("reported", &all, text) {
         row.say_marked("reported.error", word, mark);
         return true;
     }
     if !numbers.is_empty() {
-        return entra(row, &codes, text, ("unrecognised", Mark::Unknown));
+        return entra(row, &codes, ("unrecognised", Mark::Unknown));
     }
     if let Some((word, mark)) = words.translate("postgres", &states, text).filter(known) {
         row.say("reported.error", "postgres");
         row.say_marked("pg.error", word, mark);
         told(row, word);
         row.quote("sqlstate", codes.states.first().cloned().unwrap_or_default());
-        row.quote("message", super::plain(&excerpt(text)));
         return true;
     }
     static METADATA: OnceLock<Regex> = OnceLock::new();
@@ -180,7 +194,6 @@ fn recognise(seen: &Seen<'_>, row: &mut Row, text: &str) -> bool {
         row.say("reported.error", "metadata");
         row.say_marked("metadata.reply", word, mark);
         row.say("token.source", "managed-identity");
-        row.quote("description", super::plain(&excerpt(text)));
         return true;
     }
     static CLI: OnceLock<Regex> = OnceLock::new();
@@ -188,7 +201,7 @@ fn recognise(seen: &Seen<'_>, row: &mut Row, text: &str) -> bool {
     if pattern(&CLI, cli).is_match(text)
         && let Some(found) = words.translate("entra", &[], text).filter(known)
     {
-        return entra(row, &codes, text, found);
+        return entra(row, &codes, found);
     }
     // Anything can time out or be refused: only what speaks of a database or of Entra is ours.
     static OURS: OnceLock<Regex> = OnceLock::new();
@@ -202,13 +215,12 @@ fn recognise(seen: &Seen<'_>, row: &mut Row, text: &str) -> bool {
     false
 }
 
-fn entra(row: &mut Row, codes: &Codes, text: &str, (word, mark): (&'static str, Mark)) -> bool {
+fn entra(row: &mut Row, codes: &Codes, (word, mark): (&'static str, Mark)) -> bool {
     row.say("reported.error", "entra");
     row.say_marked("entra.reply", word, mark);
     // The Azure CLI is known by its own words, whoever asked by nothing.
     row.say("token.source", if word.starts_with("cli-") || word == "not-reached" { "azure-cli" } else { "none" });
     row.quote("error", codes.aadsts.iter().map(|code| format!("AADSTS{code}")).collect::<Vec<_>>().join(", "));
-    row.quote("description", super::plain(&excerpt(text)));
     true
 }
 
