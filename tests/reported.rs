@@ -168,7 +168,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("Can't find token from MSAL cache.", "token/sign-in-again"),
     (
         "HTTPSConnectionPool(host='login.microsoftonline.com', port=443): Max retries exceeded (Caused by ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Proxy Authentication Required')))",
-        "token/cli-not-reached",
+        "token/cli-proxy",
     ),
 ];
 

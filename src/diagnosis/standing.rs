@@ -114,7 +114,18 @@ fn blocked_by(check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<St
     // An application gets its token from the login host; a managed identity's never leaves the host.
     // An answer of Entra's, or of the Azure CLI itself, is no consequence of a host that was not reached.
     let unanswered = |row: &Row| {
-        matches!(row.word("entra.reply"), None | Some("not-reached" | "silent" | "not-entra" | "undetermined"))
+        matches!(
+            row.word("entra.reply"),
+            None | Some(
+                "not-reached"
+                    | "cli-proxy"
+                    | "cli-untrusted"
+                    | "cli-unresolved"
+                    | "silent"
+                    | "not-entra"
+                    | "undetermined",
+            )
+        )
     };
     let of_entra = check.target == TOKEN && row.is_some_and(|row| asks_entra(row) && unanswered(row));
     let is_login = |judged: &&Judged<'_>| judged.check.target == LOGIN && judged.check.stage == Stage::Https;

@@ -9,6 +9,8 @@ use crate::evidence::Detail;
 use crate::verb::{GRAPH, LOGIN, REPORTED, SERVER};
 use crate::words::Mark;
 
+/// The login host was not reached, by whoever says so.
+const NOT_REACHED: &[&str] = &["not-reached", "cli-proxy", "cli-untrusted", "cli-unresolved"];
 /// Names of PostgreSQL are cut to so many bytes (NAMEDATALEN - 1).
 const NAME: usize = 63;
 /// So much of the text is quoted in a line.
@@ -328,8 +330,8 @@ fn here(seen: &Seen<'_>, run: &Run<'_>, row: &Row, text: &str) -> Here {
         }
         "postgres" if signed_in => Here::Works(SIGNED_IN),
         "postgres" if row.word("pg.error") == server.word("pg.error") => Here::Fails("sign-in"),
-        "entra" if row.word("entra.reply") == Some("not-reached") && of_entra => reached(entra),
-        "entra" if row.word("entra.reply") == Some("not-reached") => Here::Unseen,
+        "entra" if is(row, "entra.reply", NOT_REACHED) && of_entra => reached(entra),
+        "entra" if is(row, "entra.reply", NOT_REACHED) => Here::Unseen,
         "entra" if row.word("entra.reply") == run.token.word("entra.reply") => Here::Fails("token"),
         "metadata" if row.word("metadata.reply") == run.token.word("metadata.reply") => Here::Fails("token"),
         "entra" if is(run.token, "entra.reply", &["ok"]) && is_of_this_application(seen, text) => {

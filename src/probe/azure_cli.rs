@@ -69,7 +69,7 @@ pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
             None => (Outcome::Garbage, Some("az printed no token".to_owned()), None),
         },
         Ok(Ok((false, _, text))) => {
-            let said = quote(text.trim().as_bytes());
+            let said = quote(telling(&text).as_bytes());
             grant::protect(&run.recorder, None, [Some(&said)]);
             detail.codes = application::codes(&text);
             detail.description = Some(said);
@@ -82,6 +82,13 @@ pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
     }
     pending.end(outcome, error);
     token
+}
+
+/// What `az` says before the traceback of a defect, without the sentence that announces one (azure-cli 2.91).
+fn telling(text: &str) -> String {
+    let said = text.lines().take_while(|line| !line.starts_with("Traceback (most recent"));
+    let said: Vec<&str> = said.filter(|line| !line.contains("Here is the traceback")).collect();
+    if said.is_empty() { text.trim().to_owned() } else { said.join("\n").trim().to_owned() }
 }
 
 /// `az` is a script that starts Python: when its time is over, both go.
