@@ -89,6 +89,9 @@ pub struct CheckArgs {
     /// Database [PGDATABASE; default: postgres].
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
+    /// Another role to look up after the sign-in: does it exist, and which Entra principal is it mapped to?
+    #[arg(long, value_name = "NAME")]
+    pub role: Option<String>,
     /// Where the token comes from.
     #[arg(long, value_enum, value_name = "KIND")]
     pub credential: Option<CredentialArg>,

@@ -20,7 +20,7 @@ pub use claims::{Claims, Validity, skew};
 pub use identity::{Instance, MetadataReply, TokenRequest};
 pub use names::{DnsChanged, DnsComparison, DnsQuery, ExtendedError, SystemLookup};
 pub use network::{Certificate, Changed, Comparison, HttpExchange, ProxyConnect, TcpConnect, TlsHandshake};
-pub use postgres::{PasswordReply, ServerError, Session, SslRequest, Startup};
+pub use postgres::{DatabaseRole, Mapping, PasswordReply, Refusal, Roles, ServerError, Session, SslRequest, Startup};
 pub use principal::{DirectoryObject, GraphQuestion, PrincipalLookup};
 pub(crate) use recorder::millis;
 pub use recorder::{Pending, Recorder};
@@ -89,6 +89,7 @@ pub enum Operation {
     Session,
     Principal,
     Reported,
+    Roles,
     Probe,
 }
 
@@ -114,6 +115,7 @@ pub enum Detail {
     Session(Session),
     Principal(PrincipalLookup),
     Reported(Reported),
+    Roles(Roles),
     Probe(ProbeNote),
 }
 
@@ -139,6 +141,7 @@ impl Detail {
             Detail::Session(_) => Operation::Session,
             Detail::Principal(_) => Operation::Principal,
             Detail::Reported(_) => Operation::Reported,
+            Detail::Roles(_) => Operation::Roles,
             Detail::Probe(_) => Operation::Probe,
         }
     }

@@ -18,6 +18,7 @@ mod nameservers;
 mod path;
 mod principal;
 mod reported;
+mod roles;
 mod run;
 mod token;
 pub mod vocabulary;
@@ -171,6 +172,7 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
         // A login carries its token: both are stages of one sign-in.
         server.also(&token);
         principal::of_user(&seen, server);
+        roles::read(&seen, server);
     }
     hosts.push(nameservers::all_nameservers(&seen, &rows));
     rows.splice(0..0, hosts.into_iter().chain([control, token, principal, machine, reported]));

@@ -232,7 +232,8 @@ async fn sign_in(login: &mut Login<tokio_rustls::client::TlsStream<DuplexStream>
     let Ok(Step::Done(_)) = login.start("app", "postgres").await else { return None };
     done(login.send_token(&Secret::new("a-token-of-the-fuzzer".to_owned())).await)?;
     done(login.ready().await)?;
-    let _ = login.query("select 1").await;
+    login.ask(&["select 1".to_owned(), "select 2".to_owned()]).await.ok()?;
+    while let Ok(Step::Done(_)) = login.answer().await {}
     Some(())
 }
 

@@ -28,6 +28,7 @@ mod principal;
 mod reach;
 mod resolve;
 mod server;
+mod session;
 mod token;
 
 pub use plan::plan;
@@ -323,6 +324,7 @@ fn settings(target: &Target, jobs: &[(Verb, String)]) -> Settings {
         user: target.user.clone(),
         principal: target.principal.clone(),
         database: target.database.clone(),
+        role: target.role.clone(),
         topology: target.topology,
         credential: target.credential.name().to_owned(),
         credential_notes: target.source_notes.clone(),

@@ -1,5 +1,7 @@
 //! Templates in prose and commands: `{name}` stands for a value, and nothing else is interpreted.
 
+pub mod quoting;
+
 /// The names that a template quotes.
 pub fn names(template: &str) -> Vec<&str> {
     pieces(template).filter_map(|piece| if let Piece::Value(name) = piece { Some(name) } else { None }).collect()

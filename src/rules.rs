@@ -52,6 +52,15 @@ pub fn clip(text: &str) -> String {
     shown
 }
 
+/// The longest name that PostgreSQL keeps, in bytes (NAMEDATALEN - 1).
+const ROLE: usize = 63;
+
+/// A role's name as the server cuts it: at 63 bytes, between characters.
+pub fn cut_role(name: &str) -> &str {
+    let end = (0..=name.len().min(ROLE)).rev().find(|end| name.is_char_boundary(*end));
+    &name[..end.unwrap_or(0)]
+}
+
 /// A port as people write it: digits, 1 to 65535.
 pub fn port(text: &str) -> Option<u16> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -31,6 +31,8 @@ pub struct Target {
     /// Whom Microsoft Graph is asked for.
     pub principal: Option<String>,
     pub database: String,
+    /// Another role to look up in the session.
+    pub role: Option<String>,
     pub topology: Option<Topology>,
     pub credential: Credential,
     pub source: Source,

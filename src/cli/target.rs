@@ -46,9 +46,12 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
         }
     }
     let server = server(&args)?;
-    for (what, value, longest) in
-        [("--user", &args.user, 1024), ("--database", &args.database, 1024), ("--principal", &args.principal, 1024)]
-    {
+    for (what, value, longest) in [
+        ("--user", &args.user, 1024),
+        ("--database", &args.database, 1024),
+        ("--principal", &args.principal, 1024),
+        ("--role", &args.role, 1024),
+    ] {
         name(what, value.as_deref(), longest)?;
     }
     if let Some(client_id) = args.client_id.as_deref().filter(|id| !is_guid(id)) {
@@ -82,6 +85,7 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
         cloud: cloud(args.cloud.as_deref(), server.as_ref(), catalogue)?,
         user: args.user,
         principal: args.principal,
+        role: args.role,
         database: args.database.unwrap_or_else(|| "postgres".to_owned()),
         topology: args.topology.topology(),
         credential,

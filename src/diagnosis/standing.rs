@@ -96,6 +96,7 @@ fn host_of(facts: &Facts, check: &Check, name: &str) -> Option<String> {
         ("host", SERVER) => settings.server.clone().or(Some("the server".to_owned())),
         ("host", CONTROL) => facts.cloud.control_host.clone().or(Some("another public host".to_owned())),
         ("host", target) => crate::verb::own_host(target).ok().map(|(host, _)| host.to_owned()),
+        ("role", _) => settings.role.clone().or(Some("of --role".to_owned())),
         ("user", _) => settings.user.clone().or(Some("the user".to_owned())),
         ("database", _) => Some(settings.database.clone()),
         ("port", _) => Some(settings.port.to_string()),

@@ -127,10 +127,9 @@ fn filled(remedy: &RemedyText, prose: &impl Fn(&str) -> String, first: &impl Fn(
 /// A command with values that are safe in its language; whatever else stays a placeholder.
 fn command(template: &str, language: Language, value: &impl Fn(&str) -> Option<String>) -> String {
     let safe = |name: &str| value(name).filter(|value| is_safe(name, value, language));
-    // In SQL a value is always a literal; its quotes are doubled (PostgreSQL documentation, 4.1.2.1).
-    let literal = |value: String| format!("'{}'", value.replace('\'', "''"));
     crate::prose::command(template, |name| match language {
-        Language::Sql => safe(name).map(literal),
+        // In SQL a value is always a literal.
+        Language::Sql => safe(name).map(|value| crate::prose::quoting::sql_literal(&value)),
         _ => safe(name),
     })
 }
@@ -141,7 +140,7 @@ fn is_safe(name: &str, value: &str, language: Language) -> bool {
     let role = |letter: char| letter.is_alphanumeric() || "-_.@#+' ".contains(letter);
     let starts = value.chars().next().is_some_and(|letter| letter != '-');
     let fits = match (name, language) {
-        ("user" | "database" | "principal", Language::Sql) => value.chars().all(role),
+        ("user" | "database" | "principal" | "role", Language::Sql) => value.chars().all(role),
         // Templates set these in single quotes.
         ("directory_name" | "asked_name", Language::Sql) => value.chars().all(role),
         ("directory_name" | "asked_name", _) => value.chars().all(|letter| role(letter) && letter != '\''),

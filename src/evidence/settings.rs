@@ -23,6 +23,9 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub principal: Option<String>,
     pub database: String,
+    /// `--role`: another role to look up.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub role: Option<String>,
     pub topology: Option<crate::terms::Topology>,
     /// `auto`, or what `--credential` says.
     pub credential: String,

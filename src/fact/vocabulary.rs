@@ -7,6 +7,7 @@ mod names;
 mod path;
 mod principal;
 mod reported;
+mod roles;
 mod run;
 mod server;
 mod token;
@@ -50,6 +51,7 @@ pub fn facts() -> impl Iterator<Item = &'static Fact> {
         server::FACTS,
         principal::FACTS,
         reported::FACTS,
+        roles::FACTS,
     ]
     .into_iter()
     .flatten()

@@ -17,6 +17,11 @@ use crate::secret::Secret;
 const MESSAGE: usize = 64 * 1024;
 /// All that a server may send in one step.
 const STEP: usize = 256 * 1024;
+/// No question of ours has more rows for an answer.
+const ROWS: usize = 64;
+
+/// Rows of columns, each a text or null.
+pub(crate) type Rows = Vec<Vec<Option<String>>>;
 
 pub(crate) trait Stream: AsyncReadExt + AsyncWriteExt + Unpin {}
 impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Stream for S {}
@@ -195,29 +200,50 @@ impl<S: Stream> Login<S> {
         .await
     }
 
-    /// One query of one row of text columns.
-    pub(crate) async fn query(&mut self, text: &str) -> Result<Step<Vec<Option<String>>>, Failed> {
+    /// Sends simple queries in one flight. Each is a transaction of its own, and each has its [`Login::answer`].
+    pub(crate) async fn ask(&mut self, queries: &[String]) -> Result<(), Failed> {
         let mut request = BytesMut::new();
-        frontend::query(text, &mut request).map_err(|error| failed(&error))?;
+        for query in queries {
+            frontend::query(query, &mut request).map_err(|error| failed(&error))?;
+        }
         let patience = self.patience;
-        within(patience, async {
-            self.send(&request).await?;
-            let mut spent = 0;
-            let mut row = Vec::new();
-            loop {
-                match self.next(&mut spent).await? {
-                    backend::Message::DataRow(body) if row.is_empty() => row = columns(&body),
-                    backend::Message::ReadyForQuery(_) => return Ok(Step::Done(row)),
-                    backend::Message::ErrorResponse(body) => return Ok(Step::Error(Box::new(server_error(&body)))),
-                    backend::Message::RowDescription(_)
-                    | backend::Message::CommandComplete(_)
-                    | backend::Message::DataRow(_) => {}
-                    backend::Message::NoticeResponse(_) | backend::Message::ParameterStatus(_) => {}
-                    _ => return Err((Outcome::Garbage, Some("an unexpected message in answer to a query".to_owned()))),
+        within(patience, self.send(&request)).await
+    }
+
+    /// The answer to the next query: the rows of its last select, as text. An error ends the query and not the session, unless it is fatal.
+    pub(crate) async fn answer(&mut self) -> Result<Step<Rows>, Failed> {
+        let patience = self.patience;
+        let mut refusal = None;
+        let answered = within(patience, self.rows(&mut refusal)).await;
+        match refusal {
+            Some(error) => Ok(Step::Error(error)),
+            None => answered.map(Step::Done),
+        }
+    }
+
+    async fn rows(&mut self, refusal: &mut Option<Box<ServerError>>) -> Result<Rows, Failed> {
+        let mut spent = 0;
+        let mut rows = Rows::new();
+        loop {
+            match self.next(&mut spent).await? {
+                backend::Message::DataRow(body) if rows.len() < ROWS => rows.push(columns(&body)),
+                backend::Message::ReadyForQuery(_) => return Ok(rows),
+                backend::Message::ErrorResponse(body) => {
+                    let error = server_error(&body);
+                    let fatal = error.severity != "ERROR";
+                    *refusal = refusal.take().or(Some(Box::new(error)));
+                    if fatal {
+                        return Ok(rows);
+                    }
                 }
+                backend::Message::RowDescription(_)
+                | backend::Message::CommandComplete(_)
+                | backend::Message::DataRow(_)
+                | backend::Message::NoticeResponse(_)
+                | backend::Message::ParameterStatus(_) => {}
+                _ => return Err((Outcome::Garbage, Some("an unexpected message in answer to a query".to_owned()))),
             }
-        })
-        .await
+        }
     }
 
     /// Says goodbye; nobody waits for an answer.

@@ -1,17 +1,13 @@
-//! The sign-in: the user's name, what the server asks for, the token when it may be sent, and one query.
+//! The sign-in: the user's name, what the server asks for, the token when it may be sent, and the session.
 
 use std::sync::Arc;
 
-use super::Run;
-use crate::evidence::{Detail, PasswordReply, ServerError, Session, Startup};
+use super::{Run, session};
+use crate::evidence::{Detail, PasswordReply, ServerError, Startup};
 use crate::failure::Outcome;
 use crate::net::Failed;
 use crate::net::postgres::{Asks, Login, Step};
 use crate::verb::SERVER;
-
-/// Who am I, in which database, and is TLS in use: read-only, one round trip.
-const QUERY: &str = "select current_user, current_database(), current_setting('server_version'), \
-    (select ssl from pg_catalog.pg_stat_ssl where pid = pg_catalog.pg_backend_pid())";
 
 pub(super) async fn run(run: Arc<Run>) {
     let doubted = run.doubted.giver();
@@ -46,7 +42,7 @@ pub(super) async fn run(run: Arc<Run>) {
     }
     pending.end(outcome, error);
     if outcome.is_ok() {
-        session(&run, &mut login).await;
+        session::run(&run, &mut login).await;
         login.end().await;
     }
 }
@@ -67,27 +63,7 @@ async fn start<S: crate::net::postgres::Stream>(run: &Run, login: &mut Login<S>,
     asks
 }
 
-async fn session<S: crate::net::postgres::Stream>(run: &Run, login: &mut Login<S>) {
-    let detail = Detail::Session(Session::default());
-    let mut pending = run.recorder.begin(SERVER, "the session", detail);
-    let answer = match login.ready().await {
-        Ok(Step::Done(())) => login.query(QUERY).await,
-        Ok(Step::Error(error)) => Ok(Step::Error(error)),
-        Err(failure) => Err(failure),
-    };
-    let Detail::Session(session) = &mut pending.detail else { return };
-    if let Ok(Step::Done(row)) = &answer {
-        let column = |index: usize| row.get(index).cloned().flatten();
-        session.current_user = column(0);
-        session.current_database = column(1);
-        session.server_version = column(2);
-        session.tls = column(3).map(|text| text == "t" || text == "true");
-    }
-    let (outcome, error) = ended(answer, &mut session.server_error);
-    pending.end(outcome, error);
-}
-
-fn ended<T>(answer: Result<Step<T>, Failed>, kept: &mut Option<ServerError>) -> Failed {
+pub(super) fn ended<T>(answer: Result<Step<T>, Failed>, kept: &mut Option<ServerError>) -> Failed {
     match answer {
         Ok(Step::Done(_)) => (Outcome::Ok, None),
         Ok(Step::Error(error)) => {

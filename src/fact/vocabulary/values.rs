@@ -65,4 +65,8 @@ pub const VALUES: &[(&str, &str)] = &[
     ("object_type", "the type as pgaadauth_create_principal_with_oid takes it: user, group or service"),
     ("permission", "the permission that Microsoft Graph wants"),
     ("bytes", "how many bytes the name has"),
+    ("role", "the role that --role names"),
+    ("other_role", "the role that was found in its place"),
+    ("mapped_to", "the kind and object id of the principal that the role is mapped to"),
+    ("valid_until", "when the role's VALID UNTIL ends or ended"),
 ];

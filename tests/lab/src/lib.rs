@@ -5,6 +5,7 @@
 
 pub mod az;
 pub mod ca;
+pub mod catalogs;
 pub mod cloud;
 mod command;
 pub mod directory;

@@ -8,8 +8,9 @@ use fastrand::Rng;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::catalogs::{Catalogs, statements};
 use crate::http::{farewell, linger};
-use crate::scenario::{After, Asks, At, PgError, Received, Server, Ssl};
+use crate::scenario::{After, Asks, At, PgError, Reads, Received, Server, Ssl};
 use crate::select::{self, Session};
 use crate::tap::{Ledger, Tap, lock};
 use crate::tls::Side;
@@ -17,6 +18,9 @@ use crate::tls::Side;
 const SSL_REQUEST: i32 = 80_877_103;
 const GSS_REQUEST: i32 = 80_877_104;
 const VERSION_3: i32 = 3 << 16;
+/// Startup parameters that PgBouncer takes (its documentation, ignore_startup_parameters).
+const TRACKED: [&str; 5] =
+    ["client_encoding", "datestyle", "timezone", "standard_conforming_strings", "application_name"];
 /// A message longer than this is nobody's token.
 const MESSAGE: usize = 128 * 1024;
 
@@ -24,6 +28,7 @@ pub struct Postgres {
     pub wanted: Server,
     pub side: Side,
     pub user: String,
+    pub catalogs: Catalogs,
     pub token: String,
     pub ledger: Ledger,
     /// Every password that was received, as it was.
@@ -36,6 +41,8 @@ pub struct Postgres {
 struct Start {
     user: String,
     database: String,
+    /// Whatever else.
+    more: Vec<String>,
 }
 
 impl Postgres {
@@ -59,6 +66,7 @@ impl Postgres {
             wanted: self.wanted.well(),
             side: self.side.clone().well(),
             user: self.user.clone(),
+            catalogs: self.catalogs.clone(),
             token: self.token.clone(),
             ledger: self.ledger.clone(),
             passwords: Arc::clone(&self.passwords),
@@ -160,6 +168,12 @@ impl Postgres {
         if self.wanted.error.at == Some(At::BeforeToken) {
             return self.refuse(stream, start).await;
         }
+        // PgBouncer keeps track of few parameters and refuses all others.
+        let odd = start.more.iter().find(|name| !TRACKED.contains(&name.as_str()));
+        if let Some(odd) = odd.filter(|_| self.wanted.port == 6432) {
+            stream.write_all(&error_response("08P01", &format!("unsupported startup parameter: {odd}"))).await?;
+            return Ok(false);
+        }
         let asks = if self.wanted.role && start.user == self.user { self.wanted.asks } else { mock(self.wanted.asks) };
         let request: &[u8] = match asks {
             Asks::Cleartext => &3_i32.to_be_bytes(),
@@ -246,13 +260,43 @@ impl Postgres {
             let (kind, body) = next(stream).await?;
             let mut reply = match kind {
                 b'X' => return Ok(()),
-                b'Q' => answer(&body, start),
-                _ => error_response("0A000", "only simple queries are answered here"),
+                b'Q' => match self.answer(&body, start) {
+                    Some(reply) => reply,
+                    None => {
+                        linger(stream).await;
+                        return Ok(());
+                    }
+                },
+                _ => refusal("ERROR", "0A000", "only simple queries are answered here"),
             };
             reply.extend(message(b'Z', b"I"));
             stream.write_all(&reply).await?;
             stream.flush().await?;
         }
+    }
+
+    /// The answer to a query of one or more statements; nothing when it never comes.
+    fn answer(&self, query: &[u8], start: &Start) -> Option<Vec<u8>> {
+        let text = String::from_utf8_lossy(query).trim_end_matches('\0').to_owned();
+        let session = Session { user: &start.user, database: &start.database, tls: true };
+        let mut reply = Vec::new();
+        for statement in statements(&text) {
+            if statement.starts_with("set ") {
+                reply.extend(message(b'C', b"SET\0"));
+                continue;
+            }
+            let rows = match self.catalogs.rows(statement, &start.user, &start.database) {
+                Some(_) if self.catalogs.reads == Reads::Silent => return None,
+                Some(Ok(rows)) => rows,
+                Some(Err((sqlstate, text))) => return Some([reply, refusal("ERROR", sqlstate, &text)].concat()),
+                None => match select::row(statement, &session) {
+                    Some(row) => vec![row],
+                    None => return Some([reply, refusal("ERROR", "42501", "permission denied")].concat()),
+                },
+            };
+            reply.extend(table(&rows));
+        }
+        Some(reply)
     }
 
     async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut S, start: &Start) -> io::Result<bool> {
@@ -307,7 +351,9 @@ fn parse_start(body: &[u8]) -> Start {
             .map(|value| (*value).to_owned())
     };
     let user = find("user").unwrap_or_default();
-    Start { database: find("database").unwrap_or_else(|| user.clone()), user }
+    let named = words.chunks(2).filter(|pair| pair.len() == 2 && !pair[0].is_empty()).map(|pair| pair[0].to_owned());
+    let more = named.filter(|name| !["user", "database"].contains(&name.as_str())).collect();
+    Start { database: find("database").unwrap_or_else(|| user.clone()), user, more }
 }
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -316,10 +362,14 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 fn error_response(sqlstate: &str, text: &str) -> Vec<u8> {
+    refusal("FATAL", sqlstate, text)
+}
+
+fn refusal(severity: &str, sqlstate: &str, text: &str) -> Vec<u8> {
     let mut body = Vec::new();
     for (field, value) in [
-        ('S', "FATAL"),
-        ('V', "FATAL"),
+        ('S', severity),
+        ('V', severity),
         ('C', sqlstate),
         ('M', text),
         ('F', "auth.c"),
@@ -334,24 +384,26 @@ fn error_response(sqlstate: &str, text: &str) -> Vec<u8> {
     message(b'E', &body)
 }
 
-fn answer(query: &[u8], start: &Start) -> Vec<u8> {
-    let text = String::from_utf8_lossy(query).trim_end_matches('\0').to_owned();
-    let session = Session { user: &start.user, database: &start.database, tls: true };
-    let Some(row) = select::row(&text, &session) else {
-        return error_response("42501", "permission denied");
-    };
-    let count = i16::try_from(row.len()).unwrap_or(i16::MAX).to_be_bytes();
-    let (mut description, mut data) = (count.to_vec(), count.to_vec());
-    for value in &row {
-        // No table, no column, type text, its length, no modifier, format text.
-        description.extend_from_slice(b"?column?\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0");
-        match value {
-            Some(value) => {
-                data.extend_from_slice(&i32::try_from(value.len()).unwrap_or(0).to_be_bytes());
-                data.extend_from_slice(value.as_bytes());
+fn table(rows: &[Vec<Option<String>>]) -> Vec<u8> {
+    let count = |row: &Vec<Option<String>>| i16::try_from(row.len()).unwrap_or(i16::MAX).to_be_bytes();
+    let columns = rows.first().map_or(0, Vec::len);
+    let mut description = i16::try_from(columns).unwrap_or(i16::MAX).to_be_bytes().to_vec();
+    // No table, no column, type text, its length, no modifier, format text.
+    description.extend(b"?column?\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0".repeat(columns));
+    let mut reply = message(b'T', &description);
+    for row in rows {
+        let mut data = count(row).to_vec();
+        for value in row {
+            match value {
+                Some(value) => {
+                    data.extend_from_slice(&i32::try_from(value.len()).unwrap_or(0).to_be_bytes());
+                    data.extend_from_slice(value.as_bytes());
+                }
+                None => data.extend_from_slice(&(-1_i32).to_be_bytes()),
             }
-            None => data.extend_from_slice(&(-1_i32).to_be_bytes()),
         }
+        reply.extend(message(b'D', &data));
     }
-    [message(b'T', &description), message(b'D', &data), message(b'C', b"SELECT 1\0")].concat()
+    reply.extend(message(b'C', format!("SELECT {}\0", rows.len()).as_bytes()));
+    reply
 }

@@ -1,6 +1,7 @@
 //! A scenario as its file writes it. The format is documented in `tests/scenarios/README.md`; unknown keys are refused.
 
 mod az;
+mod database;
 mod entra;
 mod expect;
 mod host;
@@ -18,6 +19,7 @@ mod token;
 use serde::Deserialize;
 
 pub use az::{Az, Printed};
+pub use database::{Database, MoreRole, Oid, Reads};
 pub use entra::{Entra, EntraMode};
 pub use expect::{Expect, ExpectedDiagnosis};
 pub use host::{Host, Http, Ipv6, Tcp, Tls};
@@ -67,6 +69,8 @@ pub struct Scenario {
     pub server: Server,
     #[serde(default)]
     pub reported: Reported,
+    #[serde(default)]
+    pub database: Database,
     pub expect: Expect,
 }
 

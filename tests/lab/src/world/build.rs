@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{Held, World};
 use crate::ca::Authorities;
+use crate::catalogs::Catalogs;
 use crate::command::Command;
 use crate::directory::{self, Directory};
 use crate::dns;
@@ -18,12 +19,12 @@ use crate::graph::Graph;
 use crate::ground::Ground;
 use crate::host::Host;
 use crate::metadata::Service;
-use crate::names::{self, Names};
+use crate::names::{self, Names, guid};
 use crate::plan::{self, Plan, Role};
 use crate::postgres::Postgres;
 use crate::proof::Proof;
 use crate::proxy::{Proxy, Tunnel};
-use crate::scenario::{Asks, Credentials, Form, From, GraphMode, Named, Scenario, Ssl, Tls, Token};
+use crate::scenario::{Asks, Credentials, Form, From, GraphMode, Kind, Named, Scenario, Ssl, Tls, Token};
 use crate::secrets::Secret;
 use crate::tap::Ledger;
 use crate::tls::Side;
@@ -189,6 +190,11 @@ impl Site<'_> {
 
     fn server(&mut self) -> io::Result<()> {
         let other = plan::other_server(&mut self.rng, &self.names);
+        let kind = if self.scenario.token.kind == Kind::App { "service" } else { "user" };
+        let principal = (self.names.object_id.as_str(), kind);
+        let another = guid(&mut self.rng);
+        let names = &self.names;
+        let catalogs = Catalogs::new(&self.scenario.database, &names.user, principal, &names.tenant, &another);
         for (place, tls) in self.scenario.server.sides().into_iter().enumerate() {
             let certified = certificate_names(Role::Server, &self.names);
             let chain = self.authorities.chain(&mut self.rng, &certified, &other, tls).map_err(io::Error::other)?;
@@ -199,6 +205,7 @@ impl Site<'_> {
                 wanted: self.scenario.server.at(place),
                 side: self.side(Role::Server, &other, tls)?,
                 user: self.names.user.clone(),
+                catalogs: catalogs.clone(),
                 token: self.token.secret.clone(),
                 ledger: self.ledger.clone(),
                 passwords: Arc::clone(&self.passwords),
