@@ -13,6 +13,7 @@ mod cause;
 mod check;
 mod condition;
 mod policy;
+mod sign_in;
 mod verify;
 mod words;
 
@@ -20,6 +21,7 @@ pub use cause::{Cause, CommandTemplate, Next, Remedy};
 pub use check::{Check, Standing, glob};
 pub use condition::When;
 pub use policy::{ControlRow, Place, RequirementRow, Statement};
+pub use sign_in::{Line, Quoting, SignInText};
 pub(crate) use verify::refines;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/checks");
@@ -33,6 +35,7 @@ pub struct Catalogue {
     pub controls: Vec<ControlRow>,
     pub statements: Vec<Statement>,
     pub clouds: Vec<Cloud>,
+    pub sign_in: SignInText,
 }
 
 /// One file of the catalogue: where it came from, for messages, and its text.
@@ -61,6 +64,7 @@ impl Catalogue {
             controls: Vec::new(),
             statements: Vec::new(),
             clouds: Vec::new(),
+            sign_in: SignInText::default(),
         };
         for (path, file) in &files {
             catalogue.take(path, file)?;
@@ -83,6 +87,7 @@ impl Catalogue {
         match parts.as_slice() {
             ["requirements"] => self.requirements = policy::requirements(file)?,
             ["controls"] => self.controls = policy::controls(file)?,
+            ["sign-in"] => self.sign_in = sign_in::parse(file)?,
             ["vantage"] => self.statements = policy::statements(file)?,
             ["words", name] => self.words.insert(name, words::list(file)?),
             ["clouds", name] => {

@@ -25,7 +25,7 @@ pub use principal::{DirectoryObject, GraphQuestion, PrincipalLookup};
 pub(crate) use recorder::millis;
 pub use recorder::{Pending, Recorder};
 pub use reported::Reported;
-pub use settings::{HostsEntry, Machine, RouteChosen, Setting, Settings};
+pub use settings::{CaFile, HostsEntry, Machine, RouteChosen, Setting, Settings};
 
 /// The note of a probe whose proxy's own name could not be resolved.
 pub(crate) const PROXY_UNRESOLVED: &str = "the proxy's name cannot be resolved";

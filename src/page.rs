@@ -35,7 +35,7 @@ fn document(value: &impl serde::Serialize) -> String {
         // JSON escapes ASCII controls itself; the others are valid in it and would still move a terminal.
         match letter {
             '\n' => text.push(letter),
-            letter if wrap::moves_terminal(letter) => {
+            letter if crate::rules::moves_terminal(letter) => {
                 let mut units = [0; 2];
                 for unit in letter.encode_utf16(&mut units) {
                     text.push_str(&format!("\\u{unit:04x}"));

@@ -9,6 +9,7 @@ use crate::terms::{Proven, Topology, Verdict, Where};
 
 mod assemble;
 mod saved;
+mod sign_in;
 
 pub use assemble::assemble;
 pub use saved::{saved, schema};
@@ -33,7 +34,29 @@ pub struct Report {
     pub checks: Vec<CheckResult>,
     pub diagnoses: Vec<Diagnosis>,
     pub suppressed: Vec<Suppressed>,
+    /// How to sign in, after a sign-in that worked.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub sign_in: Vec<SignIn>,
+    /// What is to be known beside it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub sign_in_remarks: Vec<String>,
     pub evidence: Vec<Observation>,
+}
+
+/// How to sign in with one client.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// `psql`, `conninfo`, `uri`, `pgadmin`.
+    pub client: String,
+    /// `linux`, `macos`, `windows` or `any`.
+    pub platform: String,
+    /// Whether it is for the platform of this run.
+    pub here: bool,
+    /// Lines to paste; never a secret in them.
+    pub run: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

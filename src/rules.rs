@@ -40,6 +40,12 @@ pub fn is_tenant(text: &str) -> bool {
     is_guid(text) || (text.contains('.') && check_host(text).is_ok())
 }
 
+/// Controls, marks and overrides of direction, and invisible separators: they move the cursor or make a line read as another.
+pub fn moves_terminal(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}')
+}
+
 pub fn clip(text: &str) -> String {
     let mut shown: String = text
         .chars()

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 
 use crate::cloud::Cloud;
+use crate::evidence::CaFile;
 use crate::rules::{check_host, clip};
 use crate::secret::Secret;
 use crate::terms::Topology;
@@ -45,6 +46,11 @@ pub struct Target {
     pub connect_to: Vec<ConnectTo>,
     pub proxies: Proxies,
     pub roots: Vec<CertificateDer<'static>>,
+    /// Where roots are: this machine's, and those of `--ca-file`.
+    pub roots_file: Option<String>,
+    pub ca_file: Option<CaFile>,
+    /// `--token-file`, if it is one.
+    pub token_file: Option<String>,
     /// Base URL of the managed identity endpoint, without a final slash.
     pub metadata: String,
     pub timeout: Duration,

@@ -99,6 +99,9 @@ pub(super) fn whole(catalogue: &Catalogue, files: &BTreeMap<String, File>) -> Re
         when(&row.yes, policy("requirements.toml")?)?;
         when(&row.speaks, policy("requirements.toml")?)?;
     }
+    for remark in &catalogue.sign_in.remark {
+        when(&remark.when, policy("sign-in.toml")?)?;
+    }
     for statement in &catalogue.statements {
         when(&statement.when, policy("vantage.toml")?)?;
         prose(&statement.text, policy("vantage.toml")?)?;

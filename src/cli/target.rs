@@ -10,6 +10,7 @@ use super::file::open;
 use super::{CheckArgs, credential, reported};
 use crate::catalogue::Catalogue;
 use crate::cloud::Cloud;
+use crate::evidence::CaFile;
 use crate::rules::{clip, is_guid, is_local_authority, is_tenant};
 use crate::target::environment::{self, variable};
 use crate::target::{DEADLINE, Invalid, METADATA, Server, TIMEOUT, Target, parse_nameserver, parse_port, parse_server};
@@ -80,6 +81,7 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
     if catalogue.chosen(&args.only, &args.skip).is_empty() {
         return Err(Invalid("--only and --skip together leave no check; `entra-preflight list` names them".to_owned()));
     }
+    let roots = roots(args.ca_file.as_deref())?;
     let nameservers = args.nameserver.iter().map(|text| parse_nameserver(text)).collect::<Result<Vec<_>, _>>()?;
     Ok(Target {
         cloud: cloud(args.cloud.as_deref(), server.as_ref(), catalogue)?,
@@ -96,7 +98,10 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
         nameservers: (!nameservers.is_empty()).then_some(nameservers),
         connect_to: args.connect_to,
         proxies: environment::proxies(args.proxy.as_deref())?,
-        roots: roots(args.ca_file.as_deref())?,
+        roots_file: roots_file(),
+        ca_file: args.ca_file.as_deref().map(|path| ca_file(path, &roots)),
+        token_file: args.token_file.filter(|path| path != Path::new("-")).map(|path| absolute(&path)),
+        roots,
         metadata: metadata()?,
         timeout: args.timeout.unwrap_or(TIMEOUT),
         deadline: args.deadline.unwrap_or(DEADLINE),
@@ -223,6 +228,30 @@ fn roots(path: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Invalid> {
         return Err(wrong("it holds no certificate (PEM, -----BEGIN CERTIFICATE-----)".to_owned()));
     }
     Ok(found)
+}
+
+fn ca_file(path: &Path, roots: &[CertificateDer<'static>]) -> CaFile {
+    let subject = |der: &CertificateDer<'_>| {
+        use x509_parser::prelude::{FromDer, X509Certificate};
+        X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate.subject().to_string())
+    };
+    CaFile { path: absolute(path), subjects: roots.iter().take(200).filter_map(subject).collect() }
+}
+
+/// A file of trusted roots that libpq can read: OpenSSL's variable, else where distributions keep theirs.
+fn roots_file() -> Option<String> {
+    let places = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ];
+    let known = || places.into_iter().find(|place| Path::new(place).is_file()).map(str::to_owned);
+    variable("SSL_CERT_FILE").map(|path| absolute(Path::new(&path))).or_else(known)
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 /// Where managed identity is asked: the link-local address, or what AZURE_POD_IDENTITY_AUTHORITY_HOST names.

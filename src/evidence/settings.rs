@@ -39,6 +39,18 @@ pub struct Settings {
     pub nameservers: Vec<SocketAddr>,
     pub timeout_ms: u64,
     pub deadline_ms: u64,
+    /// `linux`, `macos` or `windows`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub platform: Option<String>,
+    /// A file of this machine that holds its trusted roots.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub roots_file: Option<String>,
+    /// `--ca-file`, and whom its certificates name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ca_file: Option<CaFile>,
+    /// `--token-file`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub token_file: Option<String>,
     pub only: Vec<String>,
     pub skip: Vec<String>,
     /// The subject of the control destination, when the run may ask one.
@@ -46,6 +58,13 @@ pub struct Settings {
     pub control: Option<String>,
     /// How each host is reached, and what decided it.
     pub routes: Vec<RouteChosen>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaFile {
+    pub path: String,
+    pub subjects: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -28,6 +28,9 @@ pub fn text(report: &Report, detail: Detail, width: usize) -> String {
         page.diagnosis(number + 1, diagnosis);
     }
     page.blank();
+    if matches!(report.verdict, Verdict::Pass | Verdict::Warn) {
+        page.sign_in(report);
+    }
     page.proven(report);
     page.text
 }
@@ -250,6 +253,32 @@ impl Page {
         for (index, line) in run.lines().enumerate() {
             let what = if index == 0 { what.as_str() } else { "" };
             self.line(&format!("{:16}{}   {what}", "", visible(line).cyan()));
+        }
+    }
+
+    /// One line for this platform; with -v all of them.
+    fn sign_in(&mut self, report: &Report) {
+        let all = self.detail == Detail::Verbose;
+        let shown: Vec<_> = report.sign_in.iter().filter(|line| all || (line.here && line.client == "psql")).collect();
+        for line in &shown {
+            let platform = if line.platform == "any" { "" } else { &line.platform };
+            let more = if all { "" } else { "(-v: other platforms, connection string, URI, pgAdmin)" };
+            self.line(format!("  {} {} {platform} {}", "Sign in:".bold(), line.client, more.dimmed()).trim_end());
+            for line in line.run.lines() {
+                self.line(&format!("    {}", visible(line).cyan()));
+            }
+            for line in wrapped(line.note.as_deref().filter(|_| all).unwrap_or_default(), self.width.saturating_sub(4))
+            {
+                self.line(&format!("    {}", line.dimmed()));
+            }
+        }
+        for remark in report.sign_in_remarks.iter().filter(|_| !shown.is_empty()) {
+            for line in wrapped(remark, self.width.saturating_sub(4).max(30)) {
+                self.line(&format!("    {line}"));
+            }
+        }
+        if !shown.is_empty() {
+            self.blank();
         }
     }
 

@@ -1,5 +1,7 @@
 //! Lines that fit, and text from the network made visible: what a peer says is data and never moves the cursor.
 
+use crate::rules::moves_terminal;
+
 /// Shows control characters, escape sequences and direction overrides as what they are.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -11,12 +13,6 @@ pub fn visible(text: &str) -> String {
         }
     }
     shown
-}
-
-/// Controls, marks and overrides of direction, and invisible separators: they move the cursor or make a line read as another.
-pub(super) fn moves_terminal(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}')
 }
 
 /// The page in ASCII typography, for terminals that say nothing of UTF-8; names keep their letters.

@@ -41,6 +41,8 @@ pub fn assemble(
         checks,
         diagnoses: judgement.diagnoses,
         suppressed: judgement.suppressed,
+        sign_in: super::sign_in::lines(facts, catalogue, &evidence),
+        sign_in_remarks: super::sign_in::remarks(facts, catalogue),
         evidence,
     }
 }
