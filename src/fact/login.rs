@@ -201,10 +201,12 @@ fn session(seen: &Seen<'_>, row: &mut Row) {
     if let Some(error) = &session.server_error {
         told_error(seen, row, error, "after-authentication");
     }
+    let note = super::roles::note(seen);
     let observed = match word {
         "ready" => {
+            let note = note.as_ref().map(|(_, note)| format!(", {note},")).unwrap_or_default();
             let mut text = format!(
-                "signed in as {} to {}",
+                "signed in as {}{note} to {}",
                 session.current_user.as_deref().unwrap_or("?"),
                 session.current_database.as_deref().unwrap_or("?")
             );
@@ -218,5 +220,5 @@ fn session(seen: &Seen<'_>, row: &mut Row) {
         }
         other => format!("after authentication: {other}"),
     };
-    row.account("pg.session", observed, vec![index]);
+    row.account("pg.session", observed, std::iter::once(index).chain(note.map(|(index, _)| index)).collect());
 }

@@ -4,8 +4,6 @@ use super::{Row, Seen};
 use crate::evidence::{Claims, DatabaseRole, Detail, Mapping, Roles};
 use crate::words::Mark;
 
-const ADMINISTRATOR: &str = "an administrator (azure_pg_admin; it may create roles and databases: not for daily use)";
-
 pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     let Some(asked) = &seen.settings.role else {
         row.say("role.state", "not-asked");
@@ -35,9 +33,9 @@ fn claims<'a>(seen: &'a Seen<'_>) -> Option<&'a Claims> {
     })
 }
 
-/// What is worth a note beside a session: never a finding.
+/// The session's own role.
 fn own(seen: &Seen<'_>, row: &mut Row) {
-    let Some((index, roles)) = roles(seen) else { return };
+    let Some((_, roles)) = roles(seen) else { return };
     row.say(
         "role.group-sync",
         match roles.group_sync.as_deref() {
@@ -48,17 +46,17 @@ fn own(seen: &Seen<'_>, row: &mut Row) {
     );
     let Some(role) = roles.role(&roles.user) else { return };
     row.say("role.own", role.mapping.as_ref().map_or("unseen", kind));
-    let mut notes = Vec::new();
-    if let Some(mapping) = &role.mapping {
-        notes.push(format!("mapped to {}", told(mapping)));
-    }
+}
+
+/// What is worth a note beside a session, and never a finding: whose role it is, and that it is an administrator's.
+pub(super) fn note(seen: &Seen<'_>) -> Option<(usize, String)> {
+    let (index, roles) = roles(seen)?;
+    let role = roles.role(&roles.user)?;
+    let mut notes: Vec<String> = role.mapping.iter().map(told).collect();
     if role.administrator == Some(true) {
-        notes.push(ADMINISTRATOR.to_owned());
+        notes.push("an administrator (not for daily use: it may create databases and roles)".to_owned());
     }
-    if let (false, Some(account)) = (notes.is_empty(), row.account_of("pg.session").cloned()) {
-        let evidence = [account.evidence, vec![index]].concat();
-        row.account("pg.session", format!("{}; {}", account.observed, notes.join(", ")), evidence);
-    }
+    (!notes.is_empty()).then(|| (index, notes.join(", ")))
 }
 
 fn kind(mapping: &Mapping) -> &'static str {

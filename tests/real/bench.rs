@@ -8,11 +8,13 @@ use lab::ca::Authorities;
 use lab::scenario::{Scenario, Tls};
 use lab::world::World;
 use lab::{run, story};
+use serde_json::Value;
 
 use super::Case;
 use super::postgres::{self, Postgres};
 use super::process::{find, missing};
 use super::resolver::{Record, Resolver};
+use super::roles;
 use super::rules::{Peer, Rules};
 
 /// Roles that PostgreSQL knows besides the token's own.
@@ -25,7 +27,8 @@ pub const CLOSED: &str = "closed";
 pub const UNLISTED: &str = "unlisted";
 
 /// pg_hba.conf: an Entra role is asked for its token in clear, inside TLS only; an ordinary one is not.
-const ENTRIES: &str = "hostssl all ordinary 127.0.0.1/32 scram-sha-256\n\
+const ENTRIES: &str = "hostssl postgres postgres 127.0.0.1/32 trust\n\
+                       hostssl all ordinary 127.0.0.1/32 scram-sha-256\n\
                        hostssl postgres,closed,nowhere all 127.0.0.1/32 password\n";
 
 pub struct Bench {
@@ -57,7 +60,9 @@ impl Bench {
         let certified = [names.server.clone()];
         let chain = authorities.chain(&mut rng, &certified, "", Tls::Ok).expect("a certificate");
         let token = world.secrets()[0].text.clone();
-        let postgres = Postgres::start(bin, &chain, ENTRIES, &statements(&names.user, &token)).expect("PostgreSQL");
+        let statements =
+            [statements(&names.user, &token), roles::statements(&names.user, &token, &names.object_id)].concat();
+        let postgres = Postgres::start(bin, &chain, ENTRIES, &statements).expect("PostgreSQL");
 
         let rules = Rules::of(&world.args);
         let chains = [names.cloud.login_chain(&mut rng), names.cloud.graph_chain(&mut rng)];
@@ -95,12 +100,31 @@ impl Bench {
         self.world.passwords().len()
     }
 
+    /// A run's report, for one user and database.
+    pub fn report(&mut self, user: &str, database: &str) -> Value {
+        self.world.args = self.arguments(user, database, None);
+        let program = Path::new(env!("CARGO_BIN_EXE_entra-preflight"));
+        let run = run::in_world(program, &self.world, &self.scenario, &["--format", "json"]).expect("a run");
+        run.report.expect("a report")
+    }
+
+    /// The token of this world.
+    pub fn token(&self) -> &str {
+        &self.world.secrets()[0].text
+    }
+
+    fn arguments(&self, user: &str, database: &str, role: Option<&str>) -> Vec<String> {
+        let mut arguments = self.args.clone();
+        let options = self.nameservers.iter().map(|port| ("--nameserver", format!("127.0.0.1:{port}")));
+        let options = options.chain([("--user", user.to_owned()), ("--database", database.to_owned())]);
+        let options = options.chain(role.map(|role| ("--role", role.to_owned())));
+        arguments.extend(options.flat_map(|(name, value)| [name.to_owned(), value]));
+        arguments
+    }
+
     /// Runs the program; says in what the run differs from its story, or the server's log from the case.
     pub fn play(&mut self, case: &Case) -> Option<String> {
-        self.world.args.clone_from(&self.args);
-        let options = self.nameservers.iter().map(|port| ("--nameserver", format!("127.0.0.1:{port}")));
-        let options = options.chain([("--user", case.user.clone()), ("--database", case.database.to_owned())]);
-        self.world.args.extend(options.flat_map(|(name, value)| [name.to_owned(), value]));
+        self.world.args = self.arguments(&case.user, case.database, case.role.as_deref());
         self.scenario.expect = story::named(&story::directory(), case.story).expect("a story").scenario.expect;
 
         let before = self.postgres.log().len();
@@ -109,8 +133,17 @@ impl Bench {
         let log = self.postgres.log().split_off(before);
 
         let mut wrong = run.mismatches;
-        let of_user =
-            format!("user={} database={} application_name=entra-preflight SSL enabled", case.user, case.database);
+        if let (Some((check, text)), Some(report)) = (case.says, &run.report) {
+            let checks = report["checks"].as_array().into_iter().flatten();
+            let observed: Vec<&str> =
+                checks.filter(|row| row["id"] == check).filter_map(|row| row["observed"].as_str()).collect();
+            if !observed.iter().any(|line| line.contains(text)) {
+                wrong.push(format!("{check} says {observed:?}, expected {text}"));
+            }
+        }
+        // The server cuts names at 63 bytes.
+        let user = &case.user[..case.user.len().min(63)];
+        let of_user = format!("user={user} database={} application_name=entra-preflight SSL enabled", case.database);
         let proven: Vec<&str> = log.lines().filter(|line| line.contains("connection authorized: ")).collect();
         if proven.len() != case.proven || !proven.iter().all(|line| line.contains(&of_user)) {
             wrong.push(format!("{} connections authorized, expected {} with {of_user}", proven.len(), case.proven));

@@ -74,6 +74,14 @@ impl Postgres {
         panic!("PostgreSQL still speaks TLS: {}", self.log());
     }
 
+    /// Runs a statement as the superuser, over loopback.
+    pub fn execute(&self, statement: &str) {
+        let mut command = self.ground.command(&self.bin.join("psql"));
+        command.env("PGHOST", "127.0.0.1").env("PGPORT", self.port.to_string()).env("PGUSER", "postgres");
+        command.args(["--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--command", statement, "postgres"]);
+        finish(&mut command).expect("a statement of the superuser");
+    }
+
     fn answer_to_ssl_request(&self) -> io::Result<u8> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;

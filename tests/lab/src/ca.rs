@@ -48,7 +48,9 @@ impl Authority {
     }
 
     fn intermediate(name: Name<'_>, parent: &Authority, rng: &mut Rng) -> Result<Authority, Oops> {
-        let params = authority(name, rng, 900);
+        let mut params = authority(name, rng, 900);
+        // As real ones do: by name alone, OpenSSL takes one of two roots of the same name for the other.
+        params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &parent.issuer())?;
         Ok(Authority { params, key, certificate })
