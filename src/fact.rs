@@ -13,6 +13,7 @@ mod answer;
 mod doubt;
 mod login;
 mod machine;
+mod name;
 mod names;
 mod nameservers;
 mod path;
@@ -173,6 +174,7 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
         server.also(&token);
         principal::of_user(&seen, server);
         roles::read(&seen, server);
+        name::read(&seen, server);
     }
     hosts.push(nameservers::all_nameservers(&seen, &rows));
     rows.splice(0..0, hosts.into_iter().chain([control, token, principal, machine, reported]));

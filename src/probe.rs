@@ -24,6 +24,7 @@ mod login;
 mod machine;
 pub(crate) mod metadata;
 mod plan;
+mod pooler;
 mod principal;
 mod reach;
 mod resolve;

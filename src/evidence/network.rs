@@ -60,6 +60,15 @@ pub struct Comparison {
     /// How many hops the SYN was allowed, where that was changed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hops: Option<u32>,
+    /// What a PostgreSQL there asked the user for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asks: Option<String>,
+}
+
+impl Comparison {
+    pub(crate) fn new(changed: Changed, peer: SocketAddr, name: impl Into<String>) -> Comparison {
+        Comparison { changed, peer, name: name.into(), hops: None, asks: None }
+    }
 }
 
 /// What was changed.
@@ -80,6 +89,8 @@ pub enum Changed {
     OtherFlow,
     /// The server's other port at the same address.
     OtherPort,
+    /// PostgreSQL on 5432 beside PgBouncer on 6432, up to the question for a password.
+    PastPooler,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! The server and the sign-in, stage by stage.
 
 use super::{Row, Seen};
-use crate::evidence::{Detail, ServerError};
+use crate::evidence::{Changed, Detail, ServerError};
 use crate::failure::Outcome;
 use crate::verb::SERVER;
 use crate::words::Mark;
@@ -11,6 +11,7 @@ pub(super) fn read(seen: &Seen<'_>, row: Option<&mut Row>) {
     form(seen, row, server);
     ssl(seen, row);
     startup(seen, row);
+    beside(seen, row);
     password(seen, row);
     session(seen, row);
 }
@@ -147,6 +148,24 @@ fn startup(seen: &Seen<'_>, row: &mut Row) {
         _ => format!("after the user's name: {word}"),
     };
     row.account("pg.asks", observed, vec![index]);
+}
+
+/// What PostgreSQL asks on 5432, when PgBouncer on 6432 asked for no token.
+fn beside(seen: &Seen<'_>, row: &mut Row) {
+    let found = seen.of(SERVER).find_map(|(_, observation)| match &observation.detail {
+        Detail::Comparison(comparison) if comparison.changed == Changed::PastPooler => Some((observation, comparison)),
+        _ => None,
+    });
+    let Some((observation, comparison)) = found else { return };
+    let word = match (observation.outcome, comparison.asks.as_deref()) {
+        (Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, _) => return,
+        (_, Some("cleartext")) => "cleartext",
+        (_, Some("scram" | "md5")) => "password",
+        (_, Some(_)) => "other",
+        (Outcome::Rejected, None) if observation.error.is_some() => "error",
+        _ => "not-reached",
+    };
+    row.say("beside.asks", word);
 }
 
 fn password(seen: &Seen<'_>, row: &mut Row) {

@@ -12,7 +12,7 @@ use crate::evidence::{Changed, Comparison, Detail};
 use crate::failure::Outcome;
 use crate::net::postgres::{self, Ssl};
 use crate::net::socks::Goal;
-use crate::net::{dial, proxy, tls, within};
+use crate::net::{dial, failed, proxy, tls, within};
 use crate::target::proxy::Kind;
 
 /// A name of Microsoft that filters by name commonly let through.
@@ -60,10 +60,10 @@ pub(super) async fn beside<T, E>(run: &Run, doubt: &Doubt, work: impl Future<Out
 /// The same address with another server name: whoever cuts by name lets this one pass.
 pub(super) async fn other_name(run: &Run, doubt: &Doubt, patience: Duration) {
     let trust = run.trust().await;
-    let detail = Comparison { changed: Changed::OtherName, peer: doubt.peer, name: OTHER_NAME.to_owned(), hops: None };
+    let detail = Comparison::new(Changed::OtherName, doubt.peer, OTHER_NAME.to_owned());
     let pending = run.recorder.begin(&doubt.subject, "", Detail::Comparison(detail));
     let result = within(patience, async {
-        let stream = dial::again(doubt.dialled).await.map_err(|error| crate::net::failed(&error))?;
+        let stream = dial::again(doubt.dialled).await.map_err(|error| failed(&error))?;
         Ok(tls::answers(stream, OTHER_NAME, &trust).await)
     })
     .await;
@@ -74,10 +74,10 @@ pub(super) async fn other_name(run: &Run, doubt: &Doubt, patience: Duration) {
 /// The same handshake in small segments: what loses large packets lets these pass.
 async fn small_segments(run: &Run, doubt: &Doubt, patience: Duration) {
     let trust = run.trust().await;
-    let detail = Comparison { changed: Changed::SmallSegments, peer: doubt.peer, name: doubt.host.clone(), hops: None };
+    let detail = Comparison::new(Changed::SmallSegments, doubt.peer, doubt.host.clone());
     let pending = run.recorder.begin(&doubt.subject, "", Detail::Comparison(detail));
     let result = within(patience, async {
-        let mut stream = dial::small_segments(doubt.dialled).await.map_err(|error| crate::net::failed(&error))?;
+        let mut stream = dial::small_segments(doubt.dialled).await.map_err(|error| failed(&error))?;
         if doubt.postgres && !matches!(postgres::request_ssl(&mut stream, patience).await?, Ssl::Accepted) {
             return Ok((Outcome::Rejected, None));
         }
@@ -106,11 +106,11 @@ async fn through_proxy(place: &Place) {
     let resolved = run.addresses(&place.subject).await.first().map(|address| SocketAddr::new(*address, place.port));
     let address = resolved.filter(|_| proxy.kind == Kind::Socks5);
     let goal = Goal { host: place.host.clone(), port: place.port, address };
-    let detail = Comparison { changed: Changed::ThroughProxy, peer, name: place.host.clone(), hops: None };
+    let detail = Comparison::new(Changed::ThroughProxy, peer, place.host.clone());
     let pending = run.recorder.begin(&place.subject, "", Detail::Comparison(detail));
     let trust = run.trust().await;
     let result = within(patience, async {
-        let mut stream = dial::again(peer).await.map_err(|error| crate::net::failed(&error))?;
+        let mut stream = dial::again(peer).await.map_err(|error| failed(&error))?;
         proxy::tunnel(&mut stream, proxy, &goal, &mut proxy::Said::default()).await?;
         Ok(tls::answers(stream, &place.host, &trust).await)
     })
@@ -127,10 +127,10 @@ pub(super) async fn beside_proxy(run: &Run, subject: &str, host: &str, port: u16
     let attempts = peers.into_iter().take(2).map(|(peer, dialled)| {
         let trust = trust.clone();
         async move {
-            let detail = Comparison { changed: Changed::BesideProxy, peer, name: host.to_owned(), hops: None };
+            let detail = Comparison::new(Changed::BesideProxy, peer, host.to_owned());
             let pending = run.recorder.begin(subject, "", Detail::Comparison(detail));
             let result = within(patience, async {
-                let stream = dial::again(dialled).await.map_err(|error| crate::net::failed(&error))?;
+                let stream = dial::again(dialled).await.map_err(|error| failed(&error))?;
                 Ok(tls::answers(stream, host, &trust).await)
             })
             .await;
@@ -157,7 +157,7 @@ const FLOWS: usize = 4;
 pub(super) fn other_flows(asides: &mut JoinSet<()>, place: &Place, silent: &[(SocketAddr, SocketAddr)]) {
     for (peer, dialled) in silent.iter().take(SILENT).copied() {
         for _ in 0..FLOWS {
-            let changed = Comparison { changed: Changed::OtherFlow, peer, name: place.host.clone(), hops: None };
+            let changed = Comparison::new(Changed::OtherFlow, peer, place.host.clone());
             let patience = place.run.patience() / 2;
             asides.spawn(connects(place.clone(), changed, patience, async move { dial::again(dialled).await }));
         }
@@ -173,7 +173,7 @@ pub(super) fn few_hops(asides: &mut JoinSet<()>, place: &Place, (peer, dialled):
         return;
     }
     for hops in 1..=HOPS {
-        let changed = Comparison { changed: Changed::FewHops, peer, name: place.host.clone(), hops: Some(hops) };
+        let changed = Comparison { hops: Some(hops), ..Comparison::new(Changed::FewHops, peer, place.host.clone()) };
         // An unreachable may have taken most of the patience already.
         let patience = place.run.patience() / SHARE;
         asides.spawn(connects(place.clone(), changed, patience, async move { dial::hops(dialled, hops).await }));
@@ -188,7 +188,7 @@ async fn connects(
     connect: impl Future<Output = std::io::Result<tokio::net::TcpStream>>,
 ) {
     let pending = place.run.recorder.begin(&place.subject, "", Detail::Comparison(changed));
-    let result = within(patience, async { connect.await.map_err(|error| crate::net::failed(&error)) }).await;
+    let result = within(patience, async { connect.await.map_err(|error| failed(&error)) }).await;
     let (outcome, error) = match result {
         Ok(_) => (Outcome::Ok, None),
         Err(failure) => failure,
@@ -197,7 +197,7 @@ async fn connects(
 }
 
 /// The server's two ports: its own and PgBouncer's.
-pub(super) const PORTS: [u16; 2] = [5432, 6432];
+pub(super) const PORTS: [u16; 2] = [super::pooler::POSTGRES, super::pooler::PGBOUNCER];
 
 /// Connects to the server; where that is in doubt, the other port at the same address tells the port from the path.
 pub(super) async fn beside_port<T>(
@@ -226,10 +226,10 @@ async fn other_port(run: &Run, host: &str, peer: SocketAddr) {
         return;
     };
     let (other, dialled) = reach::at(run, host, SocketAddr::new(peer.ip(), port));
-    let detail = Comparison { changed: Changed::OtherPort, peer: other, name: host.to_owned(), hops: None };
+    let detail = Comparison::new(Changed::OtherPort, other, host.to_owned());
     let pending = run.recorder.begin(crate::verb::SERVER, "", Detail::Comparison(detail));
     let patience = run.patience() / 2;
-    let result = within(patience, async { dial::again(dialled).await.map_err(|error| crate::net::failed(&error)) });
+    let result = within(patience, async { dial::again(dialled).await.map_err(|error| failed(&error)) });
     let (outcome, error) = result.await.map_or_else(|failure| failure, |_| (Outcome::Ok, None));
     pending.end(outcome, error);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Run, session};
+use super::{Run, pooler, session};
 use crate::evidence::{Detail, PasswordReply, ServerError, Startup};
 use crate::failure::Outcome;
 use crate::net::Failed;
@@ -13,15 +13,18 @@ pub(super) async fn run(run: Arc<Run>) {
     let doubted = run.doubted.giver();
     let Some(user) = run.target.user.clone() else { return };
     let Some(Some(open)) = run.server.wait().await else { return };
-    let Some(stream) = open.take() else { return };
+    let Some((stream, peer)) = open.take() else { return };
     let mut login = Login::new(stream, run.patience());
-    let Some(asks) = start(&run, &mut login, &user).await else { return };
-    if asks != Asks::Cleartext {
+    let asks = start(&run, &mut login, &user).await;
+    if asks != Some(Asks::Cleartext) {
         // SCRAM, MD5, GSS and trust never get the token: none of them is how Entra signs in.
         if let Some(doubted) = doubted {
-            let _ = doubted.send(Some(matches!(asks, Asks::Scram | Asks::Md5)));
+            let _ = doubted.send(Some(matches!(asks, Some(Asks::Scram | Asks::Md5))));
         }
         login.end().await;
+        if let Some((host, pooler::PGBOUNCER)) = run.host(SERVER) {
+            pooler::past_the_pooler(&run, &host, &user, peer).await;
+        }
         return;
     }
     let token = run.token.wait().await.flatten();

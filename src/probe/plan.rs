@@ -2,6 +2,7 @@
 
 use super::compare::PORTS;
 use super::jobs;
+use super::pooler::{PGBOUNCER, POSTGRES};
 use crate::target::connect_to::possible;
 use crate::target::destination::Destination;
 use crate::target::{Proof, Source, Target};
@@ -191,17 +192,20 @@ fn server(target: &Target, jobs: &[(Verb, String)]) -> Vec<Destination> {
         }
         _ => "verified TLS at every address; no sign-in".to_owned(),
     };
-    let own = Destination {
+    let to = |port: u16, purpose: &str, only| Destination {
         dialled: possible(&target.connect_to, &host, port),
+        only,
         ..Destination::new("postgresql", format!("{host}:{port}"), purpose)
     };
-    let other = PORTS.into_iter().find(|other| *other != port).filter(|_| PORTS.contains(&port));
-    let other = other.map(|other| Destination {
-        dialled: possible(&target.connect_to, &host, other),
-        only: Some("when the server's port does not answer"),
-        ..Destination::new("postgresql", format!("{host}:{other}"), "whether its other port accepts TCP")
-    });
-    std::iter::once(own).chain(other).collect()
+    let mut plan = vec![to(port, &purpose, None)];
+    if let Some(other) = PORTS.into_iter().find(|other| *other != port).filter(|_| PORTS.contains(&port)) {
+        plan.push(to(other, "whether its other port accepts TCP", Some("when the server's port does not answer")));
+    }
+    if port == PGBOUNCER && target.user.is_some() {
+        let purpose = "what it asks the same user for; no token is sent";
+        plan.push(to(POSTGRES, purpose, Some("when the pooler asks for no token")));
+    }
+    plan
 }
 
 /// `HOST:PORT` of a URL without a user.

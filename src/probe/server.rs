@@ -17,10 +17,11 @@ use crate::net::tls::{Verified, handshake};
 use crate::verb::SERVER;
 
 /// A connection whose certificate was verified. It can be taken once: one address gets the token.
-pub(super) struct Open(Mutex<Option<Verified<TlsStream<TcpStream>>>>);
+pub(super) struct Open(Mutex<Option<(Verified<TlsStream<TcpStream>>, SocketAddr)>>);
 
 impl Open {
-    pub(super) fn take(&self) -> Option<Verified<TlsStream<TcpStream>>> {
+    /// The connection and the address that it is with.
+    pub(super) fn take(&self) -> Option<(Verified<TlsStream<TcpStream>>, SocketAddr)> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
     }
 }
@@ -31,7 +32,8 @@ pub(super) async fn run(run: Arc<Run>) {
     let mut giver = Some(giver);
     let mut addresses = JoinSet::new();
     for (peer, dialled) in reach::peers(&run, SERVER, &host, port).await {
-        addresses.spawn(one(run.clone(), host.clone(), peer, dialled));
+        let (run, host) = (run.clone(), host.clone());
+        addresses.spawn(async move { Some((one(run, host, peer, dialled).await?, peer)) });
     }
     while let Some(opened) = addresses.join_next().await {
         if let Ok(Some(verified)) = opened

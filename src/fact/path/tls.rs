@@ -85,6 +85,8 @@ pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
             Changed::BesideProxy => "beside-proxy",
             Changed::OtherFlow => "other-flow",
             Changed::OtherPort => "other-port",
+            // It is read with the login.
+            Changed::PastPooler => continue,
             Changed::FewHops => {
                 let hops = comparison.hops.unwrap_or(u32::MAX);
                 if observation.outcome == Outcome::Refused {

@@ -4,6 +4,16 @@ use super::{Fact, declare};
 
 pub(super) const FACTS: &[Fact] = &[
     declare(
+        "user.form",
+        "the form of the name that signs in, beside the token's claims; id = a GUID, at-server = NAME@SERVER, mail-of-guest = a guest's own address",
+        &["plain", "escaped", "padded", "too-long", "id", "at-server", "other-case", "mail-of-guest"],
+    ),
+    declare(
+        "beside.asks",
+        "what PostgreSQL asks the same user for on 5432, when PgBouncer on 6432 asked for no token; no token was sent there either",
+        &["cleartext", "password", "error", "other", "not-reached"],
+    ),
+    declare(
         "role.state",
         "the role that --role names: what it is mapped to, or what is wrong with it; unseen = it exists, and mappings are hidden from this session",
         &[

@@ -182,6 +182,8 @@ impl<'a> Command<'a> {
         let values = [
             ("{server}", self.server.as_str()),
             ("{user}", &names.user),
+            ("{USER}", &names.user.to_uppercase()),
+            ("{server_name}", &names.server_name),
             ("{database}", "postgres"),
             ("{login}", names.cloud.login),
             ("{graph}", names.cloud.graph),

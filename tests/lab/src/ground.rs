@@ -27,6 +27,11 @@ pub(crate) trait Ground: Send {
     /// Where a name's service listens: behind all its addresses, or behind the one at this place.
     fn service(&mut self, role: Role, place: Option<usize>) -> io::Result<Vec<TcpListener>>;
 
+    /// Where PostgreSQL listens beside its pooler, if this ground has room for it.
+    fn beside_pooler(&mut self) -> io::Result<Vec<TcpListener>> {
+        Ok(Vec::new())
+    }
+
     /// Where the metadata service listens, if it does.
     fn metadata(&mut self, fate: Tcp) -> io::Result<Option<TcpListener>>;
 

@@ -22,6 +22,7 @@ pub(crate) struct Loopback {
     nameservers: Vec<(u16, Guard)>,
     metadata: Option<u16>,
     proxy: Option<u16>,
+    beside_pooler: Option<u16>,
     plans: Vec<Plan>,
     /// What a connection beside the proxy meets.
     direct: Tcp,
@@ -48,6 +49,7 @@ impl Loopback {
             nameservers: Vec::new(),
             metadata: None,
             proxy: None,
+            beside_pooler: None,
             plans: Vec::new(),
             direct: Tcp::Ok,
             other_port: Tcp::Silent,
@@ -107,6 +109,12 @@ impl Ground for Loopback {
         Ok(vec![listener])
     }
 
+    fn beside_pooler(&mut self) -> io::Result<Vec<TcpListener>> {
+        let listener = listen(here(0))?;
+        self.beside_pooler = Some(listener.local_addr()?.port());
+        Ok(vec![listener])
+    }
+
     fn metadata(&mut self, fate: Tcp) -> io::Result<Option<TcpListener>> {
         let (port, listener) = self.peer(fate)?;
         self.metadata = Some(port);
@@ -146,6 +154,9 @@ impl Ground for Loopback {
             for mut fate in plan.fates() {
                 if self.direct != Tcp::Ok && plan.role != Role::Server {
                     fate.tcp = self.direct;
+                }
+                if let (Some(port), Role::Server) = (self.beside_pooler, plan.role) {
+                    command.option("--connect-to", &format!("{}:{}", SocketAddr::new(fate.address, 5432), here(port)));
                 }
                 let from = SocketAddr::new(fate.address, plan.port);
                 command.option("--connect-to", &format!("{from}:{}", self.target(plan.role, &fate)));

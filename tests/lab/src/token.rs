@@ -101,6 +101,11 @@ fn claims(rng: &mut Rng, wanted: &Token, names: &Names, now: i64) -> Value {
     };
     if let (Some(claims), Value::Object(more)) = (claims.as_object_mut(), more) {
         claims.extend(more);
+        if wanted.guest {
+            // A guest of the tenant, whose account is Microsoft's for private persons.
+            claims.insert("unique_name".to_owned(), json!(format!("live.com#{}", names.user)));
+            claims.remove("upn");
+        }
         claims.retain(|_, value| !value.is_null());
     }
     claims

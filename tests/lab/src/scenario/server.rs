@@ -104,6 +104,8 @@ pub struct Server {
     pub error: PgError,
     pub after: After,
     pub role: bool,
+    /// With port 6432: what PostgreSQL asks for on 5432; nothing: it is silent there.
+    pub beside: Option<Asks>,
     /// How many connections are answered so before all is well; 0: all.
     pub times: u32,
 }
@@ -127,6 +129,7 @@ impl Default for Server {
             error: PgError::default(),
             after: After::Ready,
             role: true,
+            beside: None,
             times: 0,
         }
     }

@@ -61,6 +61,7 @@ pub struct Token {
     pub expires: Span,
     pub begins: Span,
     pub size: usize,
+    pub guest: bool,
 }
 
 impl Default for Token {
@@ -74,6 +75,7 @@ impl Default for Token {
             expires: Span(24 * 3600),
             begins: Span(0),
             size: 0,
+            guest: false,
         }
     }
 }

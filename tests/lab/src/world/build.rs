@@ -24,7 +24,7 @@ use crate::plan::{self, Plan, Role};
 use crate::postgres::Postgres;
 use crate::proof::Proof;
 use crate::proxy::{Proxy, Tunnel};
-use crate::scenario::{Asks, Credentials, Form, From, GraphMode, Kind, Named, Scenario, Ssl, Tls, Token};
+use crate::scenario::{Asks, Credentials, Form, From, GraphMode, Kind, Named, Scenario, Server, Ssl, Tls, Token};
 use crate::secrets::Secret;
 use crate::tap::Ledger;
 use crate::tls::Side;
@@ -212,6 +212,21 @@ impl Site<'_> {
                 connected: 0.into(),
             });
             for listener in self.ground.service(Role::Server, Some(place))? {
+                self.tasks.spawn(postgres.clone().serve(listener));
+            }
+        }
+        if let Some(asks) = self.scenario.server.beside {
+            let postgres = Arc::new(Postgres {
+                wanted: Server { asks, ..Server::default() },
+                side: self.side(Role::Server, &other, Tls::Ok)?,
+                user: self.names.user.clone(),
+                catalogs,
+                token: self.token.secret.clone(),
+                ledger: self.ledger.clone(),
+                passwords: Arc::clone(&self.passwords),
+                connected: 0.into(),
+            });
+            for listener in self.ground.beside_pooler()? {
                 self.tasks.spawn(postgres.clone().serve(listener));
             }
         }
