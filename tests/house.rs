@@ -158,16 +158,3 @@ fn a_secret_cannot_be_printed_or_copied() {
         assert!(!text.contains(banned), "{banned}");
     }
 }
-
-/// Beside the tests, other crates give `regex` all of Unicode; the program alone knows case and the classes of Perl.
-#[test]
-fn patterns_need_no_more_than_the_program_has() {
-    let lists = Path::new(env!("CARGO_MANIFEST_DIR")).join("checks/words");
-    let lists = std::fs::read_dir(lists).expect("word lists").map(|entry| entry.expect("an entry").path());
-    let lists = lists.map(|path| (path.clone(), std::fs::read_to_string(path).expect("a list")));
-    for (path, text) in sources().into_iter().map(|(path, text)| (path, code(&text))).chain(lists) {
-        for class in ["\\p{", "\\P{", "\\pL", "\\X"] {
-            assert!(!text.contains(class), "{} uses {class}", path.display());
-        }
-    }
-}
