@@ -12,6 +12,7 @@ mod address;
 mod answer;
 mod doubt;
 mod login;
+mod lookup;
 mod machine;
 mod name;
 mod names;
@@ -176,7 +177,9 @@ pub fn read(evidence: &[Observation], lore: &Lore<'_>) -> Facts {
         roles::read(&seen, server);
         name::read(&seen, server);
     }
-    hosts.push(nameservers::all_nameservers(&seen, &rows));
+    let mut nameservers = nameservers::all_nameservers(&seen, &rows);
+    nameservers.also(&run);
+    hosts.push(nameservers);
     rows.splice(0..0, hosts.into_iter().chain([control, token, principal, machine, reported]));
     Facts { settings, cloud, rows }
 }

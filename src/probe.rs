@@ -202,6 +202,9 @@ pub async fn look(
 fn find_nameservers(target: &mut Target) {
     if target.nameservers.is_none() {
         (target.system_nameservers, target.resolver_notes) = crate::net::host::nameservers();
+        if target.system_nameservers.iter().any(|nameserver| nameserver.ip().is_loopback()) {
+            target.stub_upstreams = crate::net::host::upstreams();
+        }
     }
 }
 

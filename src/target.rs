@@ -62,6 +62,8 @@ pub struct Target {
     /// The nameservers of /etc/resolv.conf, and what is odd there.
     pub system_nameservers: Vec<SocketAddr>,
     pub resolver_notes: Vec<String>,
+    /// What a stub among them asks in its turn.
+    pub stub_upstreams: Vec<SocketAddr>,
 }
 
 impl Target {

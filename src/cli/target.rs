@@ -111,6 +111,7 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
         inherited: environment::inherited(),
         system_nameservers: Vec::new(),
         resolver_notes: Vec::new(),
+        stub_upstreams: Vec::new(),
         server,
     })
 }

@@ -82,8 +82,12 @@ fn speaks_of(cause: &Cause, row: &Row, judged: &Judged<'_>) -> bool {
         return false;
     }
     if row.nameserver {
-        let decides = row.word("nameserver.order") == Some("decides");
-        return check.target == if decides { row.subject.as_str() } else { NAMESERVERS } && check.stage == Stage::Dns;
+        let speaks = match row.word("nameserver.order") {
+            Some("decides") => check.target == row.subject,
+            Some("awaited") => check.target == row.subject || check.target == NAMESERVERS,
+            _ => check.target == NAMESERVERS,
+        };
+        return speaks && check.stage == Stage::Dns;
     }
     let named = cause.text.check.as_ref().is_none_or(|name| check.id == format!("{}.{name}", check.stage.name()));
     check.target == row.subject && named

@@ -58,7 +58,7 @@ fn one<'a>(facts: &Facts, catalogue: &Catalogue, check: &'a Check, before: &[Jud
         blocked_by: Vec::new(),
         evidence: account.evidence,
     };
-    let blocked = blocked_by(check, row, before);
+    let blocked = blocked_by(facts, check, row, before);
     judged.status = match standing {
         Some(Standing::Pass) => Status::Pass,
         // Whatever a control destination does, it is never a finding.
@@ -107,7 +107,7 @@ fn host_of(facts: &Facts, check: &Check, name: &str) -> Option<String> {
 }
 
 /// The failed prerequisites, by the checks that failed themselves.
-fn blocked_by(check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<String> {
+fn blocked_by(facts: &Facts, check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<String> {
     if check.target == REPORTED {
         return met_here(row, before);
     }
@@ -131,9 +131,20 @@ fn blocked_by(check: &Check, row: Option<&Row>, before: &[Judged<'_>]) -> Vec<St
     let of_entra = check.target == TOKEN && row.is_some_and(|row| asks_entra(row) && unanswered(row));
     let is_login = |judged: &&Judged<'_>| judged.check.target == LOGIN && judged.check.stage == Stage::Https;
     let login = before.iter().filter(|judged| of_entra && is_login(judged)).map(|judged| &judged.check.id);
-    for need in check.needs.iter().chain(login) {
+    // A machine without any route reaches neither nameservers nor the metadata address: one fault, told where it is met first.
+    let routeless = check.target == TOKEN
+        && row.is_some_and(|row| {
+            row.word("run.local-network") == Some("no-default-route")
+                && row.word("metadata.reply") == Some("unreachable")
+        });
+    let unreachable = |judged: &&Judged<'_>| {
+        let row = facts.row(&judged.check.target);
+        judged.check.stage == Stage::Dns && row.and_then(|row| row.word("dns.nameservers")) == Some("all-unreachable")
+    };
+    let names = before.iter().filter(|judged| routeless && unreachable(judged)).map(|judged| &judged.check.id);
+    for need in check.needs.iter().chain(login).chain(names) {
         let Some(need) = before.iter().find(|judged| judged.check.id == *need) else { continue };
-        if need.check.stage == Stage::Dns && !depends_on_names(row) {
+        if need.check.stage == Stage::Dns && !routeless && !depends_on_names(row) {
             continue;
         }
         if !need.blocked_by.is_empty() {

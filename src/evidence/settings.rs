@@ -87,6 +87,15 @@ pub struct Machine {
     /// Address lines of the hosts file for the names of this run: name and address.
     pub hosts_entries: Vec<HostsEntry>,
     pub resolver_notes: Vec<String>,
+    /// The `search`, `domain` and `options` lines of resolv.conf.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub resolver_lines: Vec<String>,
+    /// Where getaddrinfo looks, in order: the words of the `hosts` line of nsswitch.conf. Empty where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub name_services: Vec<String>,
+    /// The nameservers that a stub on this machine asks in its turn, where it says so.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub stub_upstreams: Vec<SocketAddr>,
     pub trusted_roots: usize,
     pub trust_notes: Vec<String>,
     /// Source addresses that the kernel would choose, when it has a route.

@@ -123,7 +123,8 @@ pub(super) fn told(word: &str, addresses: &[IpAddr]) -> String {
         "try-again" => return "temporary failure (EAI_AGAIN)".to_owned(),
         "no-nameserver" => return "no nameserver is configured".to_owned(),
         "late" => return "getaddrinfo is still silent although a nameserver answered".to_owned(),
-        "made-up" => "addresses that names without an owner get, too",
+        "waits" => return "getaddrinfo still waits for a nameserver before the one that answers".to_owned(),
+        "made-up" => "addresses that are not this name's own",
         other => return other.to_owned(),
     };
     if addresses.is_empty() { what.to_owned() } else { format!("{what}: {}", listed(addresses)) }

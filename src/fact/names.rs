@@ -32,6 +32,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     let together = together(seen, &listed_servers);
     row.say("dns.nameservers", together);
     hosts_file(seen, row, &host);
+    super::lookup::read(seen, row, &host, &listed_servers);
     let mut beside: Vec<&str> = listed_servers.iter().filter_map(|answer| answer.beside).collect();
     beside.dedup();
     match beside.as_slice() {
@@ -55,7 +56,8 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
         },
     };
     let made_up = deciding.is_some_and(|answer| super::doubt::made_up(seen, answer.nameserver, &addresses));
-    let word = if made_up { "made-up" } else { word };
+    let captured = row.word("dns.search") == Some("captured");
+    let word = if made_up || captured { "made-up" } else { word };
     row.say("dns.result", word);
     // Where none answers, the first speaks for all.
     if let Some(answer) = deciding.or(listed_servers.first()) {
@@ -99,7 +101,11 @@ fn refined(system: &'static str, together: &str, answers: &[&Answer<'_>]) -> &'s
         "try-again" if together == "none-configured" => "no-nameserver",
         "try-again" | "servfail" => common(answers).unwrap_or(system),
         "nxdomain" if !answers.is_empty() && answers.iter().all(|answer| answer.word == "nodata") => "nodata",
-        "silent" if answers.iter().any(|answer| answered(answer.word)) => "late",
+        "silent" => match answers.iter().position(|answer| answered(answer.word)) {
+            Some(first) if answers[..first].iter().any(|answer| answer.word == "silent") => "waits",
+            Some(_) => "late",
+            None => "silent",
+        },
         other => other,
     }
 }

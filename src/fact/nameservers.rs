@@ -17,7 +17,11 @@ pub(super) fn nameserver_rows(seen: &Seen<'_>, hosts: &[Row]) -> Vec<Row> {
             let mut row = Row::of(&host.subject);
             row.nameserver = true;
             row.say("says", answer.word);
-            row.say("nameserver.order", if decides == Some(index) { "decides" } else { "other" });
+            let awaited = host.word("dns.result") == Some("waits")
+                && answer.word == "silent"
+                && decides.is_some_and(|decides| index < decides);
+            let order = if decides == Some(index) { "decides" } else { "other" };
+            row.say("nameserver.order", if awaited { "awaited" } else { order });
             if let Some(beside) = answer.beside {
                 row.say("nameserver.tcp", beside);
             }
@@ -78,6 +82,10 @@ pub(super) fn all_nameservers(seen: &Seen<'_>, rows: &[Row]) -> Row {
                 odd.value("answer").unwrap_or_default()
             ),
         )
+    } else if let Some(deaf) = rows.iter().find(|row| row.word("dns.edns") == Some("dropped")) {
+        let server = deaf.value("nameserver").unwrap_or_default();
+        row.quote("nameserver", server);
+        ("edns-dropped", format!("{server} answers no question with EDNS; those without are answered"))
     } else {
         let count = servers.len();
         ("agree", if count == 1 { format!("{} answers", servers[0]) } else { format!("all {count} answer, and alike") })

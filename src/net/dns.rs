@@ -82,7 +82,7 @@ enum Heard {
     WithoutEdns(Box<(Question, Message)>),
 }
 
-/// Puts a question with one thing changed, beside a doubtful answer. It is sent once.
+/// Puts a question with one thing changed, beside a doubtful answer.
 pub(crate) async fn compare(
     recorder: &Recorder,
     subject: &str,
@@ -109,7 +109,9 @@ pub(crate) async fn compare(
             return Ok(());
         }
         let linger = if changed == DnsChanged::Again { LINGER } else { Duration::ZERO };
-        let mut replies = replies(nameserver, &question, linger).await?.into_iter();
+        // Nobody answers there, as a rule: one datagram is enough.
+        let resend = changed != DnsChanged::Unroutable;
+        let mut replies = replies(nameserver, &question, linger, resend).await?.into_iter();
         if let Some(answer) = replies.next() {
             question.fill(&mut seen, &answer);
         }
@@ -268,14 +270,31 @@ async fn once(nameserver: SocketAddr, question: &Question, wait: Duration) -> Op
     tokio::time::timeout(wait, exchange).await.ok()?.ok()
 }
 
-/// One datagram, and every answer to it that comes within `linger` after the first.
-async fn replies(nameserver: SocketAddr, question: &Question, linger: Duration) -> Result<Vec<Message>, Failed> {
+/// One datagram, or a second one for a lost one, and every answer that comes within `linger` after the first.
+async fn replies(
+    nameserver: SocketAddr,
+    question: &Question,
+    linger: Duration,
+    resend: bool,
+) -> Result<Vec<Message>, Failed> {
     let socket = connected(nameserver).await.map_err(|error| failed(&error))?;
     socket.send(&question.bytes).await.map_err(|error| failed(&error))?;
     let mut malformed = None;
-    let first = receive(&socket, question, &mut malformed).await.map_err(|error| failed(&error))?;
-    let mut heard = vec![first];
-    if !linger.is_zero()
+    let mut sent_again = false;
+    let first = match tokio::time::timeout(RESEND[0], receive(&socket, question, &mut malformed)).await {
+        Ok(first) => first,
+        Err(_) => {
+            if resend {
+                sent_again = true;
+                socket.send(&question.bytes).await.map_err(|error| failed(&error))?;
+            }
+            receive(&socket, question, &mut malformed).await
+        }
+    };
+    let mut heard = vec![first.map_err(|error| failed(&error))?];
+    // Two datagrams may have two replies, and prove nothing.
+    if !sent_again
+        && !linger.is_zero()
         && let Ok(Ok(second)) = tokio::time::timeout(linger, receive(&socket, question, &mut malformed)).await
     {
         heard.push(second);

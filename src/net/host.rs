@@ -124,6 +124,22 @@ pub(crate) fn nameservers() -> (Vec<SocketAddr>, Vec<String>) {
     resolver_files::resolv_conf(read_file("/etc/resolv.conf").as_deref(), interface)
 }
 
+/// What resolv.conf says beside its nameservers.
+pub(crate) fn resolver_lines() -> Vec<String> {
+    read_file("/etc/resolv.conf").map(|text| resolver_files::other_lines(&text)).unwrap_or_default()
+}
+
+/// Where getaddrinfo looks for hosts.
+pub(crate) fn name_services() -> Vec<String> {
+    read_file("/etc/nsswitch.conf").map(|text| resolver_files::name_services(&text)).unwrap_or_default()
+}
+
+/// The nameservers that systemd-resolved asks in its turn, where it runs.
+pub(crate) fn upstreams() -> Vec<SocketAddr> {
+    let text = read_file("/run/systemd/resolve/resolv.conf");
+    text.map(|text| resolver_files::resolv_conf(Some(&text), |_| None).0).unwrap_or_default()
+}
+
 /// What the hosts file says of these names.
 pub(crate) fn hosts_entries(names: &[String]) -> Vec<HostsEntry> {
     resolver_files::hosts(&read_file("/etc/hosts").unwrap_or_default(), names)

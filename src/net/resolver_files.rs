@@ -7,6 +7,9 @@ use crate::evidence::HostsEntry;
 /// A hosts file names a host once or twice; more lines than these tell nothing new.
 const ENTRIES: usize = 64;
 
+/// More lines of options, or words of one, than these tell nothing new.
+const LINES: usize = 16;
+
 /// glibc asks so many nameservers (`MAXNS`).
 const ASKED: usize = 3;
 
@@ -60,6 +63,20 @@ fn nameserver(word: &str, interface: &impl Fn(&str) -> Option<u32>) -> Option<So
         (IpAddr::V4(_), Some(_)) => None,
         (address, None) => Some(SocketAddr::new(address, 53)),
     }
+}
+
+/// The lines of resolv.conf that change how a name is looked up: `search`, `domain` and `options`.
+pub(crate) fn other_lines(text: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let other = lines.filter(|words| matches!(words.first(), Some(&("search" | "domain" | "options"))));
+    other.map(|words| words.join(" ")).take(LINES).collect()
+}
+
+/// The words of the `hosts` line of nsswitch.conf; glibc takes the last one.
+pub(crate) fn name_services(text: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let hosts = lines.filter_map(|line| line.strip_prefix("hosts:")).next_back().unwrap_or_default();
+    hosts.split_ascii_whitespace().take(LINES).map(str::to_owned).collect()
 }
 
 /// The length of a `search` or `domain` entry that is longer than any name. glibc fails an assertion of its own on it

@@ -21,7 +21,7 @@ const OTHER_ZONE: &str = "example.com";
 const PREFIX: &str = "entra-preflight-";
 /// Of several servers behind one address, the same one may answer twice: ask a few times.
 const AGAIN: usize = 4;
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What was already compared: some questions are asked once in a run.
 #[derive(Default)]
@@ -31,6 +31,11 @@ impl Compared {
     fn first(&self, changed: DnsChanged, nameserver: SocketAddr) -> bool {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert((changed, nameserver))
     }
+}
+
+/// Whether it is the stub on this machine that answered so, or did not.
+pub(super) fn is_stub(query: &DnsQuery) -> bool {
+    query.record_type == "A" && query.nameserver.ip().is_loopback()
 }
 
 /// Whether this answer needs comparisons: an error, no address, or one that the subject should not have.
@@ -54,7 +59,7 @@ pub(super) fn is_doubtful(run: &Run, subject: &str, query: &DnsQuery) -> bool {
 
 /// Puts every question whose answer can change what is said of this one.
 pub(super) async fn compare(run: Arc<Run>, subject: String, first: DnsQuery) {
-    let patience = (run.patience() / 2).min(PATIENCE);
+    let patience = run.patience().min(PATIENCE);
     let compare = |changed: DnsChanged, nameserver: SocketAddr, name: String| {
         let (run, subject) = (run.clone(), subject.clone());
         async move { dns::compare(&run.recorder, &subject, changed, nameserver, &name, RecordType::A, patience).await }

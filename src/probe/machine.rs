@@ -22,6 +22,9 @@ pub(super) async fn run(run: Arc<Run>) {
     let machine = Machine {
         hosts_entries: if own { Vec::new() } else { host::hosts_entries(&names) },
         resolver_notes: if own { Vec::new() } else { run.target.resolver_notes.clone() },
+        resolver_lines: if own { Vec::new() } else { host::resolver_lines() },
+        name_services: if own { Vec::new() } else { host::name_services() },
+        stub_upstreams: run.target.stub_upstreams.clone(),
         trusted_roots: trust.count(),
         trust_notes: trust.notes(),
         ipv4_source: source_for((ANY_V4, 443).into()),

@@ -62,6 +62,11 @@ fn names(target: &Target, jobs: &[(Verb, String)]) -> Vec<Destination> {
         let nobody = Destination::new("dns", super::doubt::NOBODY.to_string(), purpose);
         plan.push(Destination { only: Some("beside a doubtful answer"), ..nobody });
     }
+    for upstream in &target.stub_upstreams {
+        let behind =
+            Destination::new("dns", upstream.to_string(), format!("{purpose}, where the stub on this machine asks"));
+        plan.push(Destination { only: Some("beside a doubtful answer"), ..behind });
+    }
     if target.nameservers.is_none() {
         plan.push(Destination::new("command", "getaddrinfo", format!("{purpose}, as the system resolves them")));
         let azure = super::resolve::AZURE_RESOLVER;

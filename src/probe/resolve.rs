@@ -71,6 +71,11 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
             one = heard.join_next() => match one {
                 Some(Ok(Heard::System(addresses))) => { answers.system = Some(addresses); false }
                 Some(Ok(Heard::Query(query))) => {
+                    if super::doubt::is_stub(&query) && (query.rcode.is_none() || super::doubt::is_doubtful(&run, &subject, &query)) {
+                        for upstream in run.target.stub_upstreams.iter().filter(|one| **one != AZURE_RESOLVER) {
+                            heard.spawn(behind(run.clone(), subject.clone(), name.clone(), *upstream));
+                        }
+                    }
                     if super::doubt::is_doubtful(&run, &subject, &query) {
                         let (run, subject, query) = (run.clone(), subject.clone(), (*query).clone());
                         heard.spawn(async move {
@@ -112,6 +117,12 @@ async fn azure(run: Arc<Run>, subject: String, name: String) -> Heard {
     if run.in_azure.wait().await == Some(true) {
         dns::ask(&run.recorder, &subject, AZURE_RESOLVER, &name, RecordType::A, run.patience()).await;
     }
+    Heard::Witness
+}
+
+/// Whom a doubtful stub on this machine asks, asked directly.
+async fn behind(run: Arc<Run>, subject: String, name: String, upstream: SocketAddr) -> Heard {
+    dns::ask(&run.recorder, &subject, upstream, &name, RecordType::A, run.patience() / 2).await;
     Heard::Witness
 }
 

@@ -25,6 +25,7 @@ const ANSWER: &[&str] = &[
     "no-nameserver",
     "literal",
     "late",
+    "waits",
     "made-up",
     "undetermined",
 ];
@@ -48,7 +49,7 @@ const PEERS: &[&str] = &[
 pub(super) const FACTS: &[Fact] = &[
     declare(
         "dns.result",
-        "what decides: getaddrinfo's answer, or with --nameserver the first server's that answers; in-tag = inside AzureActiveDirectory; agent = 6.6.0.0/16 of Global Secure Access; literal = an address was given instead of a name; made-up = the address that the nameserver gives to names which nobody has, too",
+        "what decides: getaddrinfo's answer, or with --nameserver the first server's that answers; in-tag = inside AzureActiveDirectory; agent = 6.6.0.0/16 of Global Secure Access; literal = an address was given instead of a name; waits = getaddrinfo is still silent, for a nameserver before the one that answers is; made-up = not this name's own: what names without an owner get too, or a longer name of the search list",
         ANSWER,
     ),
     declare("dns.system", "what getaddrinfo says (unsaid with --nameserver)", ANSWER),
@@ -75,6 +76,21 @@ pub(super) const FACTS: &[Fact] = &[
         "dns.chain",
         "where the CNAME chain leads; dangling = to a name that does not exist",
         &["none", "complete", "dangling", "dangling-privatelink", "privatelink-private", "privatelink-public", "loop"],
+    ),
+    declare(
+        "dns.services",
+        "whether the hosts line of nsswitch.conf asks anybody beyond this machine (unsaid with --nameserver)",
+        &["dns", "local-only"],
+    ),
+    declare(
+        "dns.search",
+        "whether getaddrinfo found the name itself, or a longer one of the search list (unsaid with --nameserver)",
+        &["whole", "captured"],
+    ),
+    declare(
+        "dns.upstream",
+        "what the nameservers behind a stub on this machine say (only asked beside a doubtful answer of the stub)",
+        ANSWER,
     ),
     declare("dns.hosts-file", "whether the hosts file has this name", &["overrides", "absent"]),
     declare(
@@ -119,7 +135,7 @@ pub(super) const FACTS: &[Fact] = &[
     declare(
         "nameservers.result",
         "all names at all configured nameservers: whether each answers, and the same",
-        &["agree", "some-fail", "differ", "all-fail", "none-configured", "undetermined"],
+        &["agree", "some-fail", "differ", "edns-dropped", "all-fail", "none-configured", "undetermined"],
     ),
     declare(
         "nameserver.tcp",
@@ -133,5 +149,9 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare("nameserver.route", "none = the kernel had no route to the nameserver, and nothing was sent", &["none"]),
     declare("nameserver.place", "where the nameserver is", &["loopback", "azure", "private", "public"]),
-    declare("nameserver.order", "whether its answer is the one that applications get", &["decides", "other"]),
+    declare(
+        "nameserver.order",
+        "whether its answer is the one that applications get; awaited = they still wait for it at the timeout",
+        &["decides", "awaited", "other"],
+    ),
 ];

@@ -9,11 +9,16 @@ use tempfile::TempDir;
 /// Azure's, by which a VM knows that it is one.
 const AZURE: &str = "7783-7084-3265-9085-8269-3286-77";
 
+/// Where systemd-resolved says what it asks.
+const RESOLVED: &str = "/run/systemd/resolve";
+
 /// What the files say.
 pub(super) struct Machine {
     pub resolv_conf: String,
     pub hosts: String,
     pub nsswitch: String,
+    /// Of systemd-resolved, if it runs here: empty where it does not.
+    pub upstreams: String,
     pub in_azure: bool,
 }
 
@@ -37,18 +42,29 @@ impl Machine {
                 break;
             }
         }
+        if !self.upstreams.is_empty() || Path::new(RESOLVED).is_dir() {
+            let resolved = laid(RESOLVED)?;
+            if !self.upstreams.is_empty() {
+                std::fs::write(resolved.join("resolv.conf"), &self.upstreams)?;
+            }
+        }
         firmware(if self.in_azure { AZURE } else { "" })?;
         Ok(dir)
     }
 }
 
-/// The firmware's asset tag. Machines without such firmware lack the directory, and sysfs makes none: then the nearest one above is replaced.
+/// The firmware's asset tag.
 fn firmware(tag: &str) -> io::Result<()> {
-    let id = Path::new("/sys/class/dmi/id");
-    let above = id.ancestors().find(|directory| directory.is_dir()).unwrap_or(id);
+    std::fs::write(laid("/sys/class/dmi/id")?.join("chassis_asset_tag"), format!("{tag}\n"))
+}
+
+/// An empty directory in this one's place. Where the machine lacks it and none can be made, the nearest one above is replaced.
+fn laid(directory: &str) -> io::Result<&Path> {
+    let directory = Path::new(directory);
+    let above = directory.ancestors().find(|directory| directory.is_dir()).unwrap_or(directory);
     empty(&above.to_string_lossy())?;
-    std::fs::create_dir_all(id)?;
-    std::fs::write(id.join("chassis_asset_tag"), format!("{tag}\n"))
+    std::fs::create_dir_all(directory)?;
+    Ok(directory)
 }
 
 /// Lays an empty directory over this one.

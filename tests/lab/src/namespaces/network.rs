@@ -176,6 +176,7 @@ impl Ground for Network {
             resolv_conf: world.resolv_conf.as_deref().map_or_else(|| layout.resolv_conf(), fill),
             hosts: world.hosts.iter().fold(own, |text, line| text + &fill(line) + "\n"),
             nsswitch: world.nsswitch.clone().unwrap_or_else(|| "hosts: files dns".to_owned()) + "\n",
+            upstreams: world.upstreams.iter().map(|address| format!("nameserver {}\n", fill(address))).collect(),
             in_azure: world.in_azure,
         };
         let files = machine.furnish()?;

@@ -31,6 +31,8 @@ pub struct Setup {
     pub ipv6: bool,
     pub resolv_conf: Option<String>,
     pub nsswitch: Option<String>,
+    /// What systemd-resolved says it asks.
+    pub upstreams: Vec<String>,
     pub hosts: Vec<String>,
     pub routes: Vec<String>,
     pub router_routes: Vec<String>,
@@ -43,7 +45,7 @@ pub struct Setup {
 
 impl Setup {
     pub(super) fn changes_machine(&self) -> bool {
-        let lines = [&self.hosts, &self.routes, &self.router_routes, &self.nft, &self.router_nft];
+        let lines = [&self.upstreams, &self.hosts, &self.routes, &self.router_routes, &self.nft, &self.router_nft];
         !self.ipv6
             || !self.real.is_empty()
             || self.resolv_conf.is_some()
@@ -68,6 +70,7 @@ impl Default for Setup {
             ipv6: true,
             resolv_conf: None,
             nsswitch: None,
+            upstreams: Vec::new(),
             hosts: Vec::new(),
             routes: Vec::new(),
             router_routes: Vec::new(),
