@@ -54,15 +54,15 @@ pub(crate) async fn ask(
                 biased;
                 result = &mut conversation => break Heard::Ended(result),
                 () = &mut tcp, if !tcp_is_over => tcp_is_over = true,
-                heard = &mut plain => break Heard::WithoutEdns(Box::new(heard)),
+                heard = &mut plain => break Heard::Beside(Box::new(heard)),
             }
         }
     };
     let result = match result {
         Heard::Ended(result) => result,
-        Heard::WithoutEdns(heard) => {
-            let (question, answer) = *heard;
-            seen.edns = Some("dropped".to_owned());
+        Heard::Beside(heard) => {
+            let (question, answer, dropped) = *heard;
+            seen.edns = dropped.then(|| "dropped".to_owned());
             super::within(patience, take(&mut seen, &question, answer)).await
         }
     };
@@ -79,7 +79,8 @@ pub(crate) async fn ask(
 
 enum Heard {
     Ended(Result<(), Failed>),
-    WithoutEdns(Box<(Question, Message)>),
+    /// An answer to a question of its own, and whether those with EDNS are dropped.
+    Beside(Box<(Question, Message, bool)>),
 }
 
 /// Puts a question with one thing changed, beside a doubtful answer.
@@ -183,19 +184,25 @@ async fn over_tcp_beside(nameserver: SocketAddr, name: &str, record_type: Record
     }
 }
 
-/// Beside an unanswered question: it ends only when those without EDNS are answered and those with it never, so that a loss is not taken
-/// for a drop. Most stub resolvers ask without it.
-async fn without_edns_beside(nameserver: SocketAddr, name: &str, record_type: RecordType) -> (Question, Message) {
+/// Beside an unanswered question: whether those without EDNS are answered and those with it never. Most stub resolvers ask without it.
+async fn without_edns_beside(nameserver: SocketAddr, name: &str, record_type: RecordType) -> (Question, Message, bool) {
     tokio::time::sleep(RESEND[0]).await;
     let pair = [Form::Ordinary, Form::WithoutEdns].map(|form| Question::new(name, record_type, form));
     if let [Ok(with), Ok(without)] = pair {
-        let mut rounds = 0;
-        loop {
-            let (heard, plain) = tokio::join!(once(nameserver, &with, ROUND), once(nameserver, &without, ROUND));
-            let Some(answer) = plain.filter(|_| heard.is_none()) else { break };
-            rounds += 1;
-            if rounds == ROUNDS {
-                return (without, answer);
+        for round in 1.. {
+            let ask = |question| once(nameserver, question, ROUND);
+            // In turn, so that a loss which has a rhythm is not taken for a drop.
+            let (heard, plain) = if round % 2 == 0 {
+                tokio::join!(ask(&with), ask(&without))
+            } else {
+                let (plain, heard) = tokio::join!(ask(&without), ask(&with));
+                (heard, plain)
+            };
+            match (heard, plain) {
+                (Some(answer), _) => return (with, answer, false),
+                (None, Some(answer)) if round == ROUNDS => return (without, answer, true),
+                (None, Some(_)) => {}
+                (None, None) => break,
             }
         }
     }
@@ -207,7 +214,7 @@ async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u
     let mut answer = over_udp(seen.nameserver, &question, attempts, &mut seen.unsent).await?;
     if knows_no_edns(&answer) {
         let plain = Question::new(&seen.name, record_type, Form::WithoutEdns)?;
-        if let Some(second) = once(seen.nameserver, &plain, RESEND[0]).await.filter(|answer| !knows_no_edns(answer)) {
+        if let Some(second) = soon(seen.nameserver, &plain).await.filter(|answer| !knows_no_edns(answer)) {
             seen.edns = Some("rejected".to_owned());
             (question, answer) = (plain, second);
         }
@@ -216,7 +223,7 @@ async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u
     if answer.metadata.response_code == ResponseCode::ServFail {
         tokio::time::sleep(RESEND[0] / 4).await;
         *attempts += 1;
-        answer = once(seen.nameserver, &question, RESEND[0]).await.unwrap_or(answer);
+        answer = soon(seen.nameserver, &question).await.unwrap_or(answer);
     }
     take(seen, &question, answer).await
 }
@@ -268,6 +275,14 @@ async fn once(nameserver: SocketAddr, question: &Question, wait: Duration) -> Op
         receive(&socket, question, &mut None).await
     };
     tokio::time::timeout(wait, exchange).await.ok()?.ok()
+}
+
+/// One datagram, and another one for a lost one: there is an answer already, so patience is short.
+async fn soon(nameserver: SocketAddr, question: &Question) -> Option<Message> {
+    match once(nameserver, question, RESEND[0]).await {
+        Some(answer) => Some(answer),
+        None => once(nameserver, question, RESEND[0]).await,
+    }
 }
 
 /// One datagram, or a second one for a lost one, and every answer that comes within `linger` after the first.
