@@ -75,7 +75,7 @@ pub(super) fn control(seen: &Seen<'_>) -> Row {
         }
         word => {
             let own = seen.of(subject).map(|(index, _)| index).collect();
-            (format!("{host}:{} {}", row.value("port").unwrap_or("443"), told_control(word, seen)), own)
+            (format!("{host}:{}{}", row.value("port").unwrap_or("443"), told_control(word, seen)), own)
         }
     };
     row.quote("host", host);
@@ -85,11 +85,11 @@ pub(super) fn control(seen: &Seen<'_>) -> Row {
 
 fn told_control(word: &str, seen: &Seen<'_>) -> String {
     match word {
-        "answers" => "answers".to_owned(),
-        "accepts" => "accepts TCP, and no TLS comes about".to_owned(),
-        "silent" => told("silent", format!("{} s", seen.settings.timeout_ms as f64 / 2000.0)),
-        "undetermined" => "was not heard before the run ended".to_owned(),
-        word => told(word, patience(seen)),
+        "answers" => " answers".to_owned(),
+        "accepts" => " accepts TCP, and no TLS comes about".to_owned(),
+        "silent" => format!(": {}", told("silent", format!("{} s", seen.settings.timeout_ms as f64 / 2000.0))),
+        "undetermined" => " was not heard before the run ended".to_owned(),
+        word => format!(": {}", told(word, patience(seen))),
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn proxy(seen: &Seen<'_>, row: &mut Row, subject: &str, connects: &[(
     let mut said: Vec<String> = headers.map(|header| format!("{}: {}", header.name, header.value)).collect();
     said.extend(reply.quote.as_ref().map(|quote| super::super::plain(quote)));
     if reply.socks.is_some() {
-        said.push(super::super::said(observation));
+        said.push(super::super::said(observation).trim_start_matches("SOCKS5 ").to_owned());
     }
     row.quote("quote", said.join("; "));
     row.quote("error", super::super::said(observation));
