@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 use crate::evidence::{Detail, ProbeNote, Recorder, Reported, RouteChosen, Settings, Stamp, Tool};
 use crate::failure::Outcome;
@@ -171,19 +171,8 @@ pub async fn look(
     if !jobs.contains(&(Verb::Reach, LOGIN.to_owned())) {
         drop(run.dated.giver());
     }
-    let all = async {
-        while let Some(ended) = probes.join_next_with_id().await {
-            let Err(error) = ended else { continue };
-            let (probe, subject) = named.get(&error.id()).cloned().unwrap_or(("metadata", TOKEN.to_owned()));
-            let note = format!(
-                "the probe broke off: {}",
-                if error.is_panic() { "a defect of this program" } else { "cancelled" }
-            );
-            recorder.note(&subject, Outcome::Panicked, Detail::Probe(ProbeNote { probe: probe.to_owned(), note }));
-        }
-    };
     tokio::select! {
-        () = all => {}
+        () = all(&mut probes, &named, recorder) => {}
         () = tokio::time::sleep(deadline) => {}
         () = stop => {}
     }
@@ -205,6 +194,17 @@ fn find_nameservers(target: &mut Target) {
         if target.system_nameservers.iter().any(|nameserver| nameserver.ip().is_loopback()) {
             target.stub_upstreams = crate::net::host::upstreams();
         }
+    }
+}
+
+/// Waits for all probes. One that panics costs only itself, and is told.
+async fn all(probes: &mut JoinSet<()>, named: &HashMap<Id, (&'static str, String)>, recorder: &Recorder) {
+    while let Some(ended) = probes.join_next_with_id().await {
+        let Err(error) = ended else { continue };
+        let (probe, subject) = named.get(&error.id()).cloned().unwrap_or(("metadata", TOKEN.to_owned()));
+        let why = if error.is_panic() { "a defect of this program" } else { "cancelled" };
+        let note = ProbeNote { probe: probe.to_owned(), note: format!("the probe broke off: {why}") };
+        recorder.note(&subject, Outcome::Panicked, Detail::Probe(note));
     }
 }
 
@@ -363,4 +363,38 @@ fn stamp(started: time::OffsetDateTime, recorder: &Recorder) -> Stamp {
 /// Seconds since 1970, by this machine's clock.
 fn clock() -> i64 {
     time::OffsetDateTime::now_utc().unix_timestamp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_probe_that_panics_costs_only_itself() {
+        let (recorder, slot) = (Recorder::new(), Arc::new(Slot::<u8>::new()));
+        let (mut probes, mut named) = (JoinSet::new(), HashMap::new());
+        let begun = |subject: &str| {
+            let note = ProbeNote { probe: "reach".to_owned(), note: "seen".to_owned() };
+            recorder.begin(subject, "", Detail::Probe(note))
+        };
+        let (pending, other, giving) = (begun(LOGIN), begun(GRAPH), slot.clone());
+        let broken = probes.spawn(async move {
+            let (_pending, _giver) = (pending, giving.giver());
+            panic!("with a secret in hand");
+        });
+        named.insert(broken.id(), ("reach", LOGIN.to_owned()));
+        let whole = probes.spawn(async move {
+            // It waits for the one that panics, learns that nothing comes, and goes on.
+            assert_eq!(slot.wait().await, None);
+            other.end(Outcome::Ok, None);
+        });
+        named.insert(whole.id(), ("reach", GRAPH.to_owned()));
+        all(&mut probes, &named, &recorder).await;
+        let mut seen: Vec<(String, Outcome)> =
+            recorder.observations().into_iter().map(|seen| (seen.subject, seen.outcome)).collect();
+        seen.sort_by(|one, other| one.0.cmp(&other.0));
+        let expected = [(GRAPH, Outcome::Ok), (LOGIN, Outcome::CutShort), (LOGIN, Outcome::Panicked)];
+        assert_eq!(seen, expected.map(|(subject, outcome)| (subject.to_owned(), outcome)));
+        assert!(!format!("{:?}", recorder.observations()).contains("secret"));
+    }
 }

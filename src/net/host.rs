@@ -26,7 +26,8 @@ pub(crate) async fn getaddrinfo(recorder: &Recorder, subject: &str, name: &str, 
             (Outcome::Ok, None, SystemLookup { addresses, canonical_name, ..detail })
         }
         Ok(Ok(Err((eai, text)))) => (Outcome::Unresolved, Some(text), SystemLookup { eai: Some(eai), ..detail }),
-        Ok(Err(join)) => (Outcome::Panicked, Some(join.to_string()), detail),
+        // What a panic says could quote what it had in hand.
+        Ok(Err(_)) => (Outcome::Panicked, Some("the lookup broke off: a defect of this program".to_owned()), detail),
         Err(_) => (Outcome::Timeout, Some(format!("no answer within {:.1} s", patience.as_secs_f64())), detail),
     };
     let addresses = detail.addresses.clone();
