@@ -153,7 +153,7 @@ fn a_signal_at_any_moment_leaves_a_valid_report() {
     let line = format!("50 signals: report and end after {:?} (median), {:?} (longest)\n", times[25], times[49]);
     let _ = std::io::stderr().write_all(line.as_bytes());
     // The goal is 100 ms; a debug build that shares its processors with other tests is no stopwatch.
-    assert!(times[25] < Duration::from_millis(500) && times[49] < Duration::from_secs(3), "{line}");
+    assert!(times[25] < Duration::from_secs(2) && times[49] < Duration::from_secs(5), "{line}");
 }
 
 /// A reader that never reads must not keep a run that was asked to stop.
