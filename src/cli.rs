@@ -101,6 +101,12 @@ pub struct CheckArgs {
     /// Which identity, by its client id [AZURE_CLIENT_ID].
     #[arg(long, value_name = "GUID")]
     pub client_id: Option<String>,
+    /// Which managed identity, by its object id.
+    #[arg(long, value_name = "GUID", conflicts_with_all = ["client_id", "resource_id"])]
+    pub object_id: Option<String>,
+    /// Which managed identity, by its Azure resource id.
+    #[arg(long, value_name = "ID", conflicts_with = "client_id")]
+    pub resource_id: Option<String>,
     /// Which tenant the token must be of [AZURE_TENANT_ID].
     #[arg(long, value_name = "GUID|DOMAIN")]
     pub tenant: Option<String>,

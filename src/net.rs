@@ -1,6 +1,7 @@
 //! The only place that opens sockets: one protocol a file, every failure kept as data.
 
 pub(crate) mod api;
+pub(crate) mod arc;
 pub(crate) mod dial;
 pub(crate) mod dns;
 pub(crate) mod form;

@@ -39,7 +39,12 @@ pub struct Target {
     pub source: Source,
     /// In `auto`: why it is this source and none before it.
     pub source_notes: Vec<String>,
+    /// Variables of other credentials that are set too, and were not used.
+    pub unused: Vec<String>,
     pub client_id: Option<String>,
+    /// Which managed identity, by other ids than the client id.
+    pub object_id: Option<String>,
+    pub resource_id: Option<String>,
     pub tenant: Option<String>,
     /// With `--nameserver`: these replace the system's resolution altogether.
     pub nameservers: Option<Vec<SocketAddr>>,
@@ -149,6 +154,10 @@ pub enum Source {
     AppService {
         endpoint: String,
         header: Secret,
+    },
+    /// Azure Arc: the agent's endpoint on this machine, which asks for a key that only its users can read.
+    Arc {
+        endpoint: String,
     },
     AzureCli,
     /// A managed identity where there is one, else the Azure CLI where it is installed.

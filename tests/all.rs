@@ -3,6 +3,7 @@
 mod bad_input;
 mod catalogue;
 mod contract;
+mod credentials;
 mod entra;
 mod fuzz;
 mod hostile;

@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::file::open;
 use super::{CheckArgs, CredentialArg};
-use crate::rules::{clip, is_local_authority};
+use crate::rules::{clip, is_guid, is_local_authority};
 use crate::secret::Secret;
 use crate::target::environment::variable;
 use crate::target::{Credential, GivenToken, Invalid, Proof, SigningKey, Source};
@@ -16,6 +16,8 @@ use crate::target::{Credential, GivenToken, Invalid, Proof, SigningKey, Source};
 /// Longer than any token by far; a larger file is a mistake.
 const TOKEN_FILE: u64 = 1024 * 1024;
 const PEM_FILE: u64 = 1024 * 1024;
+/// The endpoint of Azure Arc's agent.
+const ARC: &str = "http://localhost:40342/metadata/identity/oauth2/token";
 
 pub(super) fn asked(args: &CheckArgs) -> Result<Credential, Invalid> {
     let credential = match args.credential {
@@ -92,7 +94,10 @@ fn automatic(args: &CheckArgs) -> Result<(Source, Vec<String>), Invalid> {
         }
     }
     if let Some(platform) = platform()? {
-        notes.push("IDENTITY_ENDPOINT and IDENTITY_HEADER are set".to_owned());
+        notes.push(match &platform {
+            Source::Arc { .. } => "Azure Arc's endpoint is named, or its agent is installed".to_owned(),
+            _ => "IDENTITY_ENDPOINT and IDENTITY_HEADER are set".to_owned(),
+        });
         return Ok((platform, notes));
     }
     Ok((Source::Whatever, notes))
@@ -172,20 +177,93 @@ fn certificate(args: &CheckArgs) -> Result<Option<Source>, Invalid> {
     application(args, Proof::Certificate(Box::new(SigningKey { certificate, key }))).map(Some)
 }
 
-/// App Service, Functions and Container Apps set both; Arc sets another pair.
+/// What the platform's variables name, in the order of the Azure SDKs: App Service, Functions and Container Apps set an endpoint and a
+/// header, Azure Arc an endpoint and IMDS_ENDPOINT; where Arc's agent is installed, its endpoint is known without them.
 fn platform() -> Result<Option<Source>, Invalid> {
-    let (Some(endpoint), Some(header)) = (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) else {
-        return Ok(None);
+    let Some(endpoint) = variable("IDENTITY_ENDPOINT") else {
+        return Ok(crate::net::arc::is_installed().then(|| Source::Arc { endpoint: ARC.to_owned() }));
     };
+    let header = variable("IDENTITY_HEADER");
+    if header.is_none() && variable("IMDS_ENDPOINT").is_none() {
+        return Ok(None);
+    }
     let authority = endpoint.strip_prefix("http://").and_then(|rest| rest.split('/').next());
-    // The header is a secret and a token comes back in clear: never beyond this machine and its network.
+    // A secret goes there and a token comes back in clear: never beyond this machine and its network.
     if !authority.is_some_and(is_local_authority) {
         return Err(Invalid(format!(
             "IDENTITY_ENDPOINT `{}` must be http:// and an address of this machine or its network; unset it to ask the VM's own service",
             clip(&endpoint)
         )));
     }
-    Ok(Some(Source::AppService { endpoint, header: Secret::new(header) }))
+    Ok(Some(match header {
+        Some(header) => Source::AppService { endpoint, header: Secret::new(header) },
+        None => Source::Arc { endpoint },
+    }))
+}
+
+/// Which managed identity is asked for, by an id that is no client id.
+pub(super) fn identity(args: &CheckArgs, source: &Source) -> Result<(), Invalid> {
+    if let Some(id) = args.object_id.as_deref().filter(|id| !is_guid(id)) {
+        return Err(Invalid(format!(
+            "the object id `{}` is not a GUID; --object-id takes the principal id of a managed identity",
+            clip(id)
+        )));
+    }
+    if let Some(id) = args.resource_id.as_deref().filter(|id| !is_identity(id)) {
+        return Err(Invalid(format!(
+            "the resource id `{}` is no user-assigned identity's; --resource-id takes \
+             /subscriptions/…/resourceGroups/…/providers/Microsoft.ManagedIdentity/userAssignedIdentities/NAME",
+            clip(id)
+        )));
+    }
+    let other = args.object_id.as_ref().map(|_| "--object-id").or(args.resource_id.as_ref().map(|_| "--resource-id"));
+    let managed = matches!(source, Source::ManagedIdentity | Source::AppService { .. } | Source::Whatever);
+    if let Some(option) = other.filter(|_| !managed) {
+        return Err(Invalid(format!(
+            "{option} chooses a managed identity of Azure or App Service, and the token comes from elsewhere; drop it, or add --credential managed-identity"
+        )));
+    }
+    if matches!(source, Source::Arc { .. }) && args.client_id.is_some() {
+        return Err(Invalid(
+            "Azure Arc has no identity but its own, and a client id names another; drop --client-id (AZURE_CLIENT_ID)"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// A user-assigned identity as Azure Resource Manager names it.
+fn is_identity(id: &str) -> bool {
+    let parts: Vec<String> = id.split('/').map(str::to_ascii_lowercase).collect();
+    let plain = |part: &String| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
+    let [
+        "",
+        "subscriptions",
+        subscription,
+        "resourcegroups",
+        group,
+        "providers",
+        "microsoft.managedidentity",
+        "userassignedidentities",
+        name,
+    ] = parts.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    else {
+        return false;
+    };
+    id.len() <= 1024 && [subscription, group, name].iter().all(|part| plain(&(*part).to_owned()))
+}
+
+/// In `auto`: the variables of other credentials that are set as well. Other programs may take those.
+pub(super) fn unused(credential: Credential, source: &Source) -> Vec<String> {
+    let used = match source {
+        Source::Application { proof: Proof::Secret(_), .. } => "AZURE_CLIENT_SECRET",
+        Source::Application { proof: Proof::Certificate(_), .. } => "AZURE_CLIENT_CERTIFICATE_PATH",
+        Source::Application { proof: Proof::Federated(_), .. } => "AZURE_FEDERATED_TOKEN_FILE",
+        _ => return Vec::new(),
+    };
+    let all = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE"];
+    let others = all.into_iter().filter(|name| *name != used && variable(name).is_some());
+    others.filter(|_| credential == Credential::Auto).map(str::to_owned).collect()
 }
 
 fn given(args: &CheckArgs) -> Result<Option<GivenToken>, Invalid> {

@@ -46,6 +46,10 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
             )));
         }
     }
+    // An identity that is named by another id is not named by the variable.
+    if args.object_id.is_some() || args.resource_id.is_some() {
+        args.client_id = None;
+    }
     let server = server(&args)?;
     for (what, value, longest) in [
         ("--user", &args.user, 1024),
@@ -75,6 +79,8 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
     }
     let reported = args.reported.as_deref().map(reported::read).transpose()?;
     let (source, source_notes) = credential::source(&args, credential)?;
+    credential::identity(&args, &source)?;
+    let unused = credential::unused(credential, &source);
     for (option, patterns) in [("--only", &args.only), ("--skip", &args.skip)] {
         patterns.iter().try_for_each(|pattern| chooses(option, pattern, catalogue))?;
     }
@@ -93,7 +99,10 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
         credential,
         source,
         source_notes,
+        unused,
         client_id: args.client_id,
+        object_id: args.object_id,
+        resource_id: args.resource_id,
         tenant: args.tenant,
         nameservers: (!nameservers.is_empty()).then_some(nameservers),
         connect_to: args.connect_to,

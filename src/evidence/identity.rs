@@ -17,6 +17,9 @@ pub struct MetadataReply {
     pub description: Option<String>,
     pub quote: Option<String>,
     pub instance: Option<Instance>,
+    /// What came of Azure Arc's challenge: `missing`, `foreign`, `unreadable` (then nothing was sent) or `met`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub challenge: Option<String>,
     pub token_received: bool,
     pub date: Option<i64>,
     pub clock: i64,

@@ -32,7 +32,14 @@ pub struct Settings {
     /// In `auto`: why none of the credentials before the chosen one was taken.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub credential_notes: Vec<String>,
+    /// Variables of other credentials that are set too, and were not used.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub credential_unused: Vec<String>,
     pub client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub object_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub resource_id: Option<String>,
     pub tenant: Option<String>,
     /// True with `--nameserver`: the system's resolver was not asked.
     pub own_nameservers: bool,

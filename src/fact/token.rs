@@ -14,7 +14,15 @@ const SERVER_LIMIT: usize = 65_535;
 pub(super) fn read(seen: &Seen<'_>) -> Row {
     let mut row = Row::of(TOKEN);
     row.quote("resource", &seen.settings.resource);
-    row.quote("client_id", seen.settings.client_id.clone().unwrap_or_default());
+    let settings = seen.settings;
+    row.quote("client_id", settings.client_id.clone().unwrap_or_default());
+    let ids = [
+        ("client id", &settings.client_id),
+        ("object id", &settings.object_id),
+        ("resource id", &settings.resource_id),
+    ];
+    let asked = ids.into_iter().find_map(|(kind, id)| id.as_ref().map(|id| format!("{kind} {id}")));
+    row.quote("identity", asked.unwrap_or_default());
     // A token for Microsoft Graph is asked for on behalf of another subject.
     let own: Vec<_> = seen.of(TOKEN).collect();
     let metadata = own.iter().rev().find_map(|(index, observation)| match &observation.detail {
@@ -42,6 +50,7 @@ pub(super) fn read(seen: &Seen<'_>) -> Row {
         Some(name) => known.iter().find(|word| **word == name).copied().unwrap_or("token-file"),
         // App Service's endpoint is told by its version of the protocol.
         None if metadata.is_some_and(|(_, _, reply)| reply.url.contains("api-version=2019-08-01")) => "app-service",
+        None if metadata.is_some_and(|(_, _, reply)| reply.url.contains("api-version=2020-06-01")) => "arc",
         None if metadata.is_some() => "managed-identity",
         None => "none",
     };
@@ -64,6 +73,7 @@ fn told_source(source: &str) -> &'static str {
     match source {
         "managed-identity" => "managed identity",
         "app-service" => "managed identity of App Service",
+        "arc" => "managed identity of Azure Arc",
         "environment" => "PGPASSWORD",
         "token-file" => "the token file",
         "client-secret" => "client secret",
@@ -130,6 +140,12 @@ fn reply_word(seen: &Seen<'_>, observation: &Observation, reply: &MetadataReply)
     if reply.token_received {
         return sourced("ok");
     }
+    match reply.challenge.as_deref() {
+        Some("missing") => return sourced("arc-no-challenge"),
+        Some("foreign") => return sourced("arc-foreign-file"),
+        Some("unreadable") => return sourced("arc-key-unreadable"),
+        _ => {}
+    }
     let Some(status) = reply.status else {
         return sourced(match observation.outcome {
             Outcome::Timeout => "silent",
@@ -171,6 +187,8 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
         let who = row.value("source").unwrap_or("handed in").to_owned();
         let notes = &seen.settings.credential_notes;
         let why = if notes.is_empty() { String::new() } else { format!(" (before it: {})", notes.join(", ")) };
+        let unused = &seen.settings.credential_unused;
+        let why = if unused.is_empty() { why } else { format!("{why}; set too and not used: {}", unused.join(", ")) };
         return match claims.source.as_str() {
             "token-file" | "environment" => ("handed-in", format!("from {who}")),
             _ => ("acquired", format!("{who}{why}")),

@@ -25,10 +25,10 @@ pub(crate) fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// Asks with the header `Metadata: true` (and App Service's own, a secret) and reads at most [`BODY`] bytes within the patience.
+/// Asks with the header `Metadata: true` (and one that holds a secret: App Service's own, or Arc's proof) and reads at most [`BODY`] bytes within the patience.
 pub(crate) async fn get(
     url: &str,
-    identity: Option<&Secret>,
+    identity: Option<(&str, &Secret)>,
     connect: Duration,
     patience: Duration,
 ) -> Result<Reply, Failed> {
@@ -42,8 +42,8 @@ pub(crate) async fn get(
             .header("accept", "*/*")
             .header("user-agent", concat!("entra-preflight/", env!("CARGO_PKG_VERSION")))
             .header("metadata", "true");
-        if let Some(identity) = identity {
-            request = request.header("x-identity-header", identity.expose());
+        if let Some((name, identity)) = identity {
+            request = request.header(name, identity.expose());
         }
         let request =
             request.body(Full::<Bytes>::default()).map_err(|error| (Outcome::Other, Some(error.to_string())))?;

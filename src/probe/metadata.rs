@@ -9,7 +9,7 @@ use super::token::Wanted;
 use super::{Run, grant};
 use crate::evidence::{Detail, Instance, MetadataReply, Recorder};
 use crate::failure::Outcome;
-use crate::net::{api, http, quote};
+use crate::net::{api, arc, http, quote};
 use crate::secret::Secret;
 use crate::target::Source;
 use crate::verb::TOKEN;
@@ -48,18 +48,23 @@ pub(super) async fn instance(run: Arc<Run>) {
 pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
     let target = &run.target;
     let resource = api::encoded(wanted.resource);
-    let (mut url, header) = match &target.source {
+    let metadata = format!("{}/metadata/identity/oauth2/token", target.metadata);
+    // How the platforms name an identity that is not asked for by its client id.
+    let mut ids = ["client_id", "object_id", "msi_res_id"];
+    let (endpoint, version, header) = match &target.source {
         Source::AppService { endpoint, header } => {
-            let mark = if endpoint.contains('?') { '&' } else { '?' };
-            (format!("{endpoint}{mark}api-version=2019-08-01&resource={resource}"), Some(header))
+            ids = ["client_id", "principal_id", "mi_res_id"];
+            (endpoint, "2019-08-01", Some(("x-identity-header", header)))
         }
-        _ => (
-            format!("{}/metadata/identity/oauth2/token?api-version=2018-02-01&resource={resource}", target.metadata),
-            None,
-        ),
+        Source::Arc { endpoint } => (endpoint, "2020-06-01", None),
+        _ => (&metadata, "2018-02-01", None),
     };
-    if let Some(client_id) = &target.client_id {
-        url.push_str(&format!("&client_id={}", api::encoded(client_id)));
+    let mark = if endpoint.contains('?') { '&' } else { '?' };
+    let mut url = format!("{endpoint}{mark}api-version={version}&resource={resource}");
+    for (name, id) in ids.into_iter().zip([&target.client_id, &target.object_id, &target.resource_id]) {
+        if let Some(id) = id {
+            url.push_str(&format!("&{name}={}", api::encoded(id)));
+        }
     }
     let asked = MetadataReply { asked: "token".to_owned(), url: url.clone(), ..MetadataReply::default() };
     let mut pending = run.recorder.begin(wanted.subject, "the metadata service (token)", Detail::Metadata(asked));
@@ -78,6 +83,26 @@ pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
     pending.attempts = attempts;
     let Detail::Metadata(reply) = &mut pending.detail else { return None };
     reply.clock = super::clock();
+    let answer = match (answer, &target.source) {
+        (Ok(asks), Source::Arc { .. }) if asks.status == 401 => {
+            match arc::key(asks.header("www-authenticate").as_deref()) {
+                Ok(key) => {
+                    run.recorder.protect(&key);
+                    reply.challenge = Some("met".to_owned());
+                    let proof = Secret::new(format!("Basic {}", key.expose()));
+                    let left = until.saturating_duration_since(tokio::time::Instant::now());
+                    api::get(&url, Some(("authorization", &proof)), left, left).await
+                }
+                Err(refusal) => {
+                    reply.challenge = Some(refusal.word.to_owned());
+                    reply.status = Some(asks.status);
+                    pending.end(Outcome::Withheld, Some(refusal.says));
+                    return None;
+                }
+            }
+        }
+        (answer, _) => answer,
+    };
     let answer = match answer {
         Ok(answer) => answer,
         Err((outcome, error)) => {

@@ -155,6 +155,9 @@ fn token(target: &Target) -> Vec<Destination> {
         Source::AppService { endpoint, .. } => {
             vec![Destination::new("http", authority(endpoint), "a token of the platform's managed identity")]
         }
+        Source::Arc { endpoint } => {
+            vec![Destination::new("http", authority(endpoint), "a token of Azure Arc's managed identity")]
+        }
         Source::AzureCli => vec![cli()],
         Source::Whatever => vec![
             Destination { only: Some("in Azure, or where there is no Azure CLI"), ..metadata() },

@@ -59,6 +59,7 @@ pub(super) async fn acquired(run: &Run, wanted: &Wanted<'_>) -> (Option<Secret>,
         }
         Source::ManagedIdentity => (metadata::token(run, wanted).await, "managed-identity"),
         Source::AppService { .. } => (metadata::token(run, wanted).await, "app-service"),
+        Source::Arc { .. } => (metadata::token(run, wanted).await, "arc"),
         Source::AzureCli => (azure_cli::token(run, wanted).await, "azure-cli"),
         // Nobody named a credential: the machine's identity where there is one, else the account of the Azure CLI.
         Source::Whatever if azure_cli::installed() && run.in_azure.wait().await != Some(true) => {

@@ -76,6 +76,7 @@ fn credential(facts: &Facts) -> String {
         Some("managed-identity") if token.and_then(|row| row.word("token.result")) != Some("not-asked") => {
             "managed-identity"
         }
+        Some("app-service" | "arc") => "managed-identity",
         // PGPASSWORD is a token that somebody already has, like a file.
         Some("token-file" | "environment") => "token-file",
         _ => "none",

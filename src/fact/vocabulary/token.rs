@@ -9,6 +9,7 @@ pub(super) const FACTS: &[Fact] = &[
         &[
             "managed-identity",
             "app-service",
+            "arc",
             "client-secret",
             "client-certificate",
             "workload-identity",
@@ -36,6 +37,9 @@ pub(super) const FACTS: &[Fact] = &[
             "updating",
             "unavailable",
             "entra-error",
+            "arc-no-challenge",
+            "arc-foreign-file",
+            "arc-key-unreadable",
             "not-metadata",
             "no-token",
             "closed",

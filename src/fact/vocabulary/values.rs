@@ -51,6 +51,7 @@ pub const VALUES: &[(&str, &str)] = &[
     ("reported", "the error text that was handed in, shortened"),
     ("tracking", "the tracking id of Azure, for support"),
     ("client_id", "the identity that was asked for"),
+    ("identity", "the managed identity that was asked for, and by which of its ids"),
     ("vm", "this VM's resource name"),
     ("resource_group", "this VM's resource group"),
     ("subscription", "this VM's subscription"),

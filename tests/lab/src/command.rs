@@ -76,11 +76,11 @@ impl<'a> Command<'a> {
         proof: &Proof,
     ) -> io::Result<()> {
         match scenario.token.from {
-            From::Metadata | From::AppService if scenario.az.beside => {
+            From::Metadata | From::AppService | From::Arc if scenario.az.beside => {
                 let path = crate::az::install(dir, &scenario.az, (token, graph_token), &self.names)?;
                 self.env("PATH", &path.to_string_lossy());
             }
-            From::Metadata | From::AppService => {}
+            From::Metadata | From::AppService | From::Arc => {}
             From::ClientSecret | From::ClientCertificate | From::WorkloadIdentity => self.application(dir, proof)?,
             From::AzureCli => {
                 let path = crate::az::install(dir, &scenario.az, (token, graph_token), &self.names)?;
@@ -156,12 +156,20 @@ impl<'a> Command<'a> {
 
     /// App Service names its endpoint in the environment; it stands where the metadata service would.
     pub(crate) fn platform(&mut self, header: Option<&str>) {
-        let Some(header) = header else { return };
+        let arc = self.scenario.token.from == From::Arc;
+        if header.is_none() && !arc {
+            return;
+        }
         let metadata = self.env.iter().find(|(name, _)| name == "AZURE_POD_IDENTITY_AUTHORITY_HOST");
         let base = metadata.map_or("http://169.254.169.254", |(_, base)| base);
-        let endpoint = format!("{base}/msi/token");
-        self.env("IDENTITY_ENDPOINT", &endpoint);
-        self.env("IDENTITY_HEADER", header);
+        let base = base.to_owned();
+        if let Some(header) = header {
+            self.env("IDENTITY_ENDPOINT", &format!("{base}/msi/token"));
+            self.env("IDENTITY_HEADER", header);
+        } else {
+            self.env("IDENTITY_ENDPOINT", &format!("{base}/metadata/identity/oauth2/token"));
+            self.env("IMDS_ENDPOINT", &base);
+        }
     }
 
     /// The scenario's own arguments and variables come last.

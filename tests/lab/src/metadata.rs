@@ -127,7 +127,25 @@ impl Service {
         }
     }
 
+    /// Azure Arc: whoever asks must first read a file.
+    fn challenge(&self) -> Response {
+        let realm = &self.wanted.realm;
+        let scheme = if realm.is_empty() { "Basic".to_owned() } else { format!("Basic realm={realm}") };
+        Response::json(401, &json!({ "error": "unauthorized" })).with("WWW-Authenticate", &scheme)
+    }
+
     fn token(&self, query: &str) -> Response {
+        if query.contains("api-version=2020-06-01") {
+            return self.challenge();
+        }
+        let of = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let names = &self.names;
+        if of("object_id").is_some_and(|id| id != names.object_id)
+            || of("msi_res_id").is_some_and(|id| !id.ends_with(&names.user))
+        {
+            let description = "Identity not found";
+            return Response::json(400, &json!({ "error": "invalid_request", "error_description": description }));
+        }
         let wanted = &self.wanted;
         if self.spoilt() {
             if !wanted.body.is_empty() {

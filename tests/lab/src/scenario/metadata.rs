@@ -26,6 +26,8 @@ pub struct Metadata {
     pub body: String,
     pub server: String,
     pub times: u32,
+    /// The file that Azure Arc's challenge names; empty: a challenge without one.
+    pub realm: String,
 }
 
 impl Default for Metadata {
@@ -38,6 +40,7 @@ impl Default for Metadata {
             body: String::new(),
             server: "IMDS/150.870.65.1856".to_owned(),
             times: 0,
+            realm: "/var/opt/azcmagent/tokens/lab-has-none.key".to_owned(),
         }
     }
 }

@@ -18,6 +18,7 @@ pub enum From {
     WorkloadIdentity,
     AzureCli,
     AppService,
+    Arc,
     None,
 }
 
