@@ -12,8 +12,12 @@ use crate::catalogue::Catalogue;
 use crate::cloud::Cloud;
 use crate::evidence::CaFile;
 use crate::rules::{clip, is_guid, is_local_authority, is_tenant};
+use crate::stage::Stage;
 use crate::target::environment::{self, variable};
-use crate::target::{DEADLINE, Invalid, METADATA, Server, TIMEOUT, Target, parse_nameserver, parse_port, parse_server};
+use crate::target::{
+    DEADLINE, Invalid, METADATA, Server, Source, TIMEOUT, Target, parse_nameserver, parse_port, parse_server,
+};
+use crate::verb::{LOGIN, TOKEN};
 
 const PEM_FILE: u64 = 16 * 1024 * 1024;
 const CLOUD_FILE: u64 = 1024 * 1024;
@@ -84,7 +88,16 @@ pub fn target(mut args: CheckArgs, catalogue: &Catalogue) -> Result<Target, Inva
     for (option, patterns) in [("--only", &args.only), ("--skip", &args.skip)] {
         patterns.iter().try_for_each(|pattern| chooses(option, pattern, catalogue))?;
     }
-    if catalogue.chosen(&args.only, &args.skip).is_empty() {
+    let chosen = catalogue.chosen(&args.only, &args.skip);
+    if matches!(source, Source::Application { .. })
+        && chosen.iter().any(|check| check.target == TOKEN)
+        && !args.only.is_empty()
+    {
+        // An application gets its token from the login host: the way there is a prerequisite of the token.
+        let way = catalogue.checks.iter().filter(|check| check.stage == Stage::Https && check.target == LOGIN);
+        args.only.extend(way.map(|check| check.id.clone()));
+    }
+    if chosen.is_empty() {
         return Err(Invalid("--only and --skip together leave no check; `entra-preflight list` names them".to_owned()));
     }
     let roots = roots(args.ca_file.as_deref())?;
