@@ -80,7 +80,8 @@ fn files_of_applications_are_told_before_anything_is_asked() {
 fn ids_of_identities_have_their_forms() {
     let resource = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/n";
     let arc = [("IDENTITY_ENDPOINT", "http://127.0.0.1:9/x"), ("IMDS_ENDPOINT", "http://127.0.0.1:9")];
-    let cases: [(&[(&str, &str)], &[&str], &str); 9] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
+    let cases: [Case<'_>; 9] = [
         (&[], &["--client-id", "my-identity"], "my-identity"),
         (&[("AZURE_CLIENT_ID", "{client}")], &[], "{client}"),
         (&[], &["--object-id", "id-orders"], "id-orders"),
