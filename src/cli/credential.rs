@@ -16,6 +16,8 @@ use crate::target::{Credential, GivenToken, Invalid, Proof, SigningKey, Source};
 /// Longer than any token by far; a larger file is a mistake.
 const TOKEN_FILE: u64 = 1024 * 1024;
 const PEM_FILE: u64 = 1024 * 1024;
+/// Azure Arc's agent: where it is, its endpoint is there without any variable.
+const ARC_AGENT: &str = "/opt/azcmagent/bin/himds";
 /// The endpoint of Azure Arc's agent.
 const ARC: &str = "http://localhost:40342/metadata/identity/oauth2/token";
 
@@ -181,7 +183,7 @@ fn certificate(args: &CheckArgs) -> Result<Option<Source>, Invalid> {
 /// header, Azure Arc an endpoint and IMDS_ENDPOINT; where Arc's agent is installed, its endpoint is known without them.
 fn platform() -> Result<Option<Source>, Invalid> {
     let Some(endpoint) = variable("IDENTITY_ENDPOINT") else {
-        return Ok(crate::net::arc::is_installed().then(|| Source::Arc { endpoint: ARC.to_owned() }));
+        return Ok(Path::new(ARC_AGENT).is_file().then(|| Source::Arc { endpoint: ARC.to_owned() }));
     };
     let header = variable("IDENTITY_HEADER");
     if header.is_none() && variable("IMDS_ENDPOINT").is_none() {

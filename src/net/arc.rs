@@ -10,18 +10,11 @@ use crate::secret::Secret;
 const DIRECTORY: &str = "/var/opt/azcmagent/tokens";
 /// A larger key is none (the limit of the Azure SDKs and MSAL).
 const KEY: u64 = 4096;
-/// The agent itself: where it is, its endpoint is there without any variable (Azure SDKs).
-const AGENT: &str = "/opt/azcmagent/bin/himds";
 
 /// What came of a challenge: a word of [`crate::evidence::MetadataReply::challenge`], and what it named.
 pub(crate) struct Refusal {
     pub(crate) word: &'static str,
     pub(crate) says: String,
-}
-
-/// Whether this machine runs Azure Arc's agent.
-pub(crate) fn is_installed() -> bool {
-    Path::new(AGENT).is_file()
 }
 
 /// The key that `WWW-Authenticate: Basic realm=FILE` names.
