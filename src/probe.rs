@@ -1,7 +1,7 @@
 //! Looking: every question at once, each waiting only for what it needs. A probe cannot fail; it can only have seen less.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -68,6 +68,8 @@ struct Run {
     trust: OnceCell<Trust>,
     /// The addresses to dial for each subject.
     names: HashMap<String, Slot<Vec<IpAddr>>>,
+    /// The first address of a host that accepts TCP, as it is dialled.
+    accepting: HashMap<String, Slot<SocketAddr>>,
     compared: doubt::Compared,
     /// Whether the metadata service says that this is an Azure VM.
     in_azure: Slot<bool>,
@@ -102,6 +104,12 @@ impl Run {
         self.target.timeout
     }
 
+    /// The first address of a host that accepts TCP, as it is dialled; nothing if none does while there is still time to try oneself.
+    async fn accepting(&self, subject: &str) -> Option<SocketAddr> {
+        let first = self.accepting.get(subject)?.wait();
+        tokio::time::timeout(self.patience() / reach::SHARE, first).await.ok().flatten()
+    }
+
     /// The addresses to dial, as soon as they are known. Empty when the name does not resolve.
     async fn addresses(&self, subject: &str) -> Vec<IpAddr> {
         match self.names.get(subject) {
@@ -129,12 +137,9 @@ pub async fn look(
         recorder.protect(&authorization);
     }
     recorder.note("run", Outcome::Ok, Detail::Settings(Box::new(settings(&target, &jobs))));
-    let mut names: HashMap<String, Slot<Vec<IpAddr>>> = HashMap::new();
-    for (verb, subject) in &jobs {
-        if *verb == Verb::Resolve {
-            names.insert(subject.clone(), Slot::new());
-        }
-    }
+    let subjects = |of: Verb| jobs.iter().filter(move |(verb, _)| *verb == of).map(|(_, subject)| subject.clone());
+    let names = subjects(Verb::Resolve).map(|subject| (subject, Slot::new())).collect();
+    let accepting = subjects(Verb::Reach).map(|subject| (subject, Slot::new())).collect();
     let (doubt, doubts) = mpsc::channel(1);
     let reaches = jobs.iter().any(|(verb, _)| *verb == Verb::Reach);
     let run = Arc::new(Run {
@@ -142,6 +147,7 @@ pub async fn look(
         recorder: recorder.clone(),
         trust: OnceCell::new(),
         names,
+        accepting,
         compared: doubt::Compared::default(),
         in_azure: Slot::new(),
         token: Slot::new(),

@@ -90,12 +90,16 @@ fn proven(run: &Run, resource: &str, client_id: &str, proof: &Proof, endpoint: &
 /// Posts to the login host's proven addresses, or through the proxy. Who fails on the way is told by the check of the host.
 async fn post(run: &Run, host: &str, endpoint: &str, form: &Secret) -> Result<Answer, Failed> {
     let route = run.target.proxies.route(host);
+    run.addresses(LOGIN).await;
+    let begun = tokio::time::Instant::now();
     let dialled = reach::resolved(run, LOGIN, host, 443).await;
     if dialled.is_empty() && route.proxy.is_none() {
         return Err((Outcome::Unresolved, Some("the login host has no address".to_owned())));
     }
     let trust = run.trust().await;
-    form::post(endpoint, (host, &dialled), route.proxy, &trust, (form, run.patience())).await
+    // Waiting for an address that accepts is part of the request.
+    let left = run.patience().saturating_sub(begun.elapsed());
+    form::post(endpoint, (host, &dialled), route.proxy, &trust, (form, left)).await
 }
 
 /// Fills in what was answered; the token, or in one phrase why there is none.

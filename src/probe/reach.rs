@@ -85,10 +85,19 @@ pub(super) async fn peers(run: &Run, subject: &str, host: &str, port: u16) -> Ve
     addresses.into_iter().take(ADDRESSES).map(|address| at(run, host, SocketAddr::new(address, port))).collect()
 }
 
-/// The addresses for whoever makes its connections itself: those to dial, those to ask a proxy for, or none when the proxy resolves.
+/// The addresses for whoever makes its connections itself: those to dial, the one that accepts first, those to ask a proxy for, or none
+/// when the proxy resolves.
 pub(super) async fn resolved(run: &Run, subject: &str, host: &str, port: u16) -> Vec<SocketAddr> {
     match run.target.proxies.route(host).proxy {
-        None => peers(run, subject, host, port).await.into_iter().map(|(_, dialled)| dialled).collect(),
+        None => {
+            let mut dialled: Vec<_> = peers(run, subject, host, port).await.into_iter().map(|(_, to)| to).collect();
+            // Whoever tries one address after the other should not begin with dead ones.
+            if let Some(first) = run.accepting(subject).await {
+                dialled.retain(|known| *known != first);
+                dialled.insert(0, first);
+            }
+            dialled
+        }
         Some(proxy) if proxy.kind == Kind::Socks5 => {
             run.addresses(subject).await.into_iter().map(|address| SocketAddr::new(address, port)).collect()
         }
@@ -103,6 +112,7 @@ pub(super) fn at(run: &Run, host: &str, peer: SocketAddr) -> (SocketAddr, Socket
 
 /// All addresses at once; the first that accepts is spoken to while the others are still being tried.
 async fn directly(place: &Place) {
+    let mut accepting = place.run.accepting.get(&place.subject).and_then(super::Slot::giver);
     let peers = peers(&place.run, &place.subject, &place.host, place.port).await;
     // Those that have not answered yet.
     let mut silent = peers.clone();
@@ -153,6 +163,9 @@ async fn directly(place: &Place) {
                         continue;
                     }
                 };
+                if let Some(accepting) = accepting.take() {
+                    let _ = accepting.send(Some(dialled));
+                }
                 match &speaking {
                     None => {
                         first = Some(peer);

@@ -143,7 +143,7 @@ impl Ground for Loopback {
         for port in [self.metadata, self.proxy].into_iter().flatten() {
             command.option("--connect-to", &format!("{0}:{0}", here(port)));
         }
-        for plan in self.plans.iter().filter(|plan| plan.role == Role::Server) {
+        for plan in self.plans.iter().filter(|plan| plan.role == Role::Server && self.beside_pooler.is_none()) {
             let other = if plan.port == 6432 { 5432 } else { 6432 };
             for fate in plan.fates() {
                 let to = here(self.port(Role::Server, fate.place, self.other_port));
