@@ -145,7 +145,11 @@ fn only_and_skip_choose() {
     let report = json(&in_world(&world, &["--only", "https.*", "--skip", "https.graph", "--format", "json"]));
     let ids: Vec<&str> =
         report["checks"].as_array().expect("checks").iter().map(|check| check["id"].as_str().expect("id")).collect();
-    assert_eq!(ids, ["dns.login", "https.login", "host.roots"], "prerequisites of a chosen check run too");
+    assert_eq!(
+        ids,
+        ["dns.login", "https.login", "https.control", "host.roots"],
+        "prerequisites of a chosen check run too"
+    );
 }
 
 #[test]

@@ -40,6 +40,9 @@ const ENVIRONMENT: [&str; 19] = [
     "ARM_CLOUD_METADATA_URL",
 ];
 
+/// So much of what it says is looked at.
+const LINES: usize = 40;
+
 /// Whether `az` is on the PATH.
 pub(super) fn installed() -> bool {
     let Some(path) = std::env::var_os("PATH") else { return false };
@@ -86,7 +89,8 @@ pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
 
 /// What `az` says before the traceback of a defect, without the sentence that announces one (azure-cli 2.91).
 fn telling(text: &str) -> String {
-    let said = text.lines().take_while(|line| !line.starts_with("Traceback (most recent"));
+    // More lines than these are not kept anyway.
+    let said = text.lines().take(LINES).take_while(|line| !line.starts_with("Traceback (most recent"));
     let said: Vec<&str> = said.filter(|line| !line.contains("Here is the traceback")).collect();
     if said.is_empty() { text.trim().to_owned() } else { said.join("\n").trim().to_owned() }
 }

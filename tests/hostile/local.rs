@@ -136,7 +136,7 @@ fn hostile_options() {
         "http://user:hunter2hunter2hunter2@",
         "http://user:hunter2hunter2hunter2@host\u{1b}[2J:80",
         "http://user:hunter2hunter2hunter2@host:99999",
-        "socks5://user:hunter2hunter2hunter2@host:80",
+        "socks4://user:hunter2hunter2hunter2@host:80",
         "http://user:hunter2hunter2hunter2@a@:80",
         "http://user:hunter2hunter2hunter2@ho st:80",
         "http://user:hunter2hunter2hunter2@[::1:80",
