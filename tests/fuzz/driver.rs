@@ -33,7 +33,8 @@ pub fn fuzz(name: &str, seeds: Vec<Vec<u8>>, words: &[&[u8]], target: impl Fn(&[
         let begun = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| target(input)));
         let new = coverage.learns();
-        let slow = begun.elapsed() > SLOW;
+        // The first one makes what is made once: patterns, tables.
+        let slow = executions > 1 && begun.elapsed() > SLOW;
         if result.is_err() || slow {
             let file = std::env::temp_dir().join(format!("fuzz-{name}-{seed}"));
             let _ = std::fs::write(&file, input);
