@@ -1,9 +1,11 @@
 //! HTTPS to a host: TCP to every address or a tunnel through the proxy, TLS, and the application's own reply.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hickory_resolver::proto::rr::RecordType;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -114,6 +116,10 @@ pub(super) fn at(run: &Run, host: &str, peer: SocketAddr) -> (SocketAddr, Socket
 async fn directly(place: &Place) {
     let mut accepting = place.run.accepting.get(&place.subject).and_then(super::Slot::giver);
     let peers = peers(&place.run, &place.subject, &place.host, place.port).await;
+    // A name that leads nowhere is a matter of DNS: no other host would tell more of the path.
+    if peers.is_empty() {
+        return;
+    }
     // Those that have not answered yet.
     let mut silent = peers.clone();
     let mut connects: JoinSet<Connected> = JoinSet::new();
@@ -304,14 +310,39 @@ pub(super) async fn aside(run: &Run, subject: &str, host: &str) -> Vec<IpAddr> {
     if run.target.nameservers.is_none() || host == "localhost" {
         return system::getaddrinfo(&run.recorder, subject, host, run.patience()).await;
     }
-    for server in run.target.asked_nameservers() {
-        let kind = hickory_resolver::proto::rr::RecordType::A;
-        let answer = dns::ask(&run.recorder, subject, server, host, kind, run.patience()).await;
-        if matches!(answer.rcode.as_deref(), Some("NOERROR" | "NXDOMAIN")) {
-            return answer.addresses;
+    // All at once: a dead nameserver must not keep the others' answers back. Of those that answer, the first in order decides.
+    let mut asked = JoinSet::new();
+    for (place, server) in run.target.asked_nameservers().into_iter().enumerate() {
+        let (recorder, subject, host, patience) =
+            (run.recorder.clone(), subject.to_owned(), host.to_owned(), run.patience());
+        asked
+            .spawn(async move { (place, dns::ask(&recorder, &subject, server, &host, RecordType::A, patience).await) });
+    }
+    let mut heard: BTreeMap<usize, Vec<IpAddr>> = BTreeMap::new();
+    let mut late: Option<tokio::time::Instant> = None;
+    loop {
+        let grace = async {
+            match late {
+                Some(late) => tokio::time::sleep_until(late).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            answered = asked.join_next() => match answered {
+                Some(Ok((place, answer))) if matches!(answer.rcode.as_deref(), Some("NOERROR" | "NXDOMAIN")) => {
+                    heard.insert(place, answer.addresses);
+                    late = late.or(Some(tokio::time::Instant::now() + super::resolve::GRACE));
+                    if place == 0 {
+                        break;
+                    }
+                }
+                Some(_) => {}
+                None => break,
+            },
+            () = grace => break,
         }
     }
-    Vec::new()
+    heard.into_values().next().unwrap_or_default()
 }
 
 /// TLS and one GET on a stream that is up.

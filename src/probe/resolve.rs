@@ -14,7 +14,7 @@ use crate::net::{dns, host};
 
 /// How long a slower source may keep the others waiting once one has given addresses: a dead first nameserver
 /// holds getaddrinfo up for seconds, and must not hold up the sign-in.
-const GRACE: Duration = Duration::from_millis(300);
+pub(super) const GRACE: Duration = Duration::from_millis(300);
 pub(super) const AZURE_RESOLVER: SocketAddr =
     SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16)), 53);
 

@@ -1,7 +1,7 @@
 //! One run of the real program, and what every run promises, whatever its peers do.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -74,6 +74,7 @@ pub fn run(mut command: Command, stdin: Option<&[u8]>, limit: Duration) -> Ran {
     command.args(["--format", "json", "-v", "--format"]).arg(format!("text={}", page.display()));
     command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let name = command.get_program().to_owned();
     let started = Instant::now();
     let mut child = command.spawn().expect("the program starts");
     let pipes = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
@@ -84,7 +85,7 @@ pub fn run(mut command: Command, stdin: Option<&[u8]>, limit: Duration) -> Ran {
     let mut peak = 0;
     let (exit, killed) = loop {
         // The high-water mark only rises, so that the last look before the end is enough.
-        peak = peak.max(high_water(child.id()));
+        peak = peak.max(high_water(child.id(), Path::new(&name)));
         match child.try_wait().expect("a child") {
             Some(status) => break (status.code(), false),
             None if started.elapsed() > limit + Duration::from_secs(10) => {
@@ -109,9 +110,15 @@ fn collect(pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
     })
 }
 
-/// VmHWM of a process, in KiB. The maximum in `rusage` would not do: a child inherits it from whoever started it.
-fn high_water(process: u32) -> u64 {
+/// VmHWM of a process, in KiB. The maximum in `rusage` would not do: a child inherits it from whoever started it. Until it is the program
+/// that was to be started, it still shows the memory of this one: its name, of which the kernel keeps 15 letters, changes last.
+fn high_water(process: u32, program: &Path) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let shown = status.lines().find_map(|line| line.strip_prefix("Name:")).unwrap_or_default().trim();
+    if shown.is_empty() || !name.starts_with(shown) {
+        return 0;
+    }
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
