@@ -153,7 +153,7 @@ const KNOWN: &[(&str, &str)] = &[
         "org.postgresql.util.PSQLException: SSL error: PKIX path building failed: unable to find valid certification path to requested target",
         "login/reported-untrusted",
     ),
-    ("root certificate file \"/root/.postgresql/root.crt\" does not exist", "login/reported-untrusted"),
+    ("root certificate file \"/var/lib/app/.postgresql/root.crt\" does not exist", "login/reported-untrusted"),
     // The metadata service, as the SDKs tell it.
     (
         "ManagedIdentityCredential authentication failed: {\"error\":\"invalid_request\",\"error_description\":\"Identity not found\"}",
