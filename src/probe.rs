@@ -11,6 +11,7 @@ use tokio::task::{Id, JoinSet};
 use crate::evidence::{Detail, ProbeNote, Recorder, Reported, RouteChosen, Settings, Stamp, Tool};
 use crate::failure::Outcome;
 use crate::net::tls::Trust;
+use crate::target::proxy::Proxy;
 use crate::target::{Source, Target};
 use crate::verb::{CONTROL, GRAPH, LOGIN, PRINCIPAL, REPORTED, SERVER, TOKEN, Verb, own_host};
 
@@ -70,6 +71,8 @@ struct Run {
     names: HashMap<String, Slot<Vec<IpAddr>>>,
     /// The first address of a host that accepts TCP, as it is dialled.
     accepting: HashMap<String, Slot<SocketAddr>>,
+    /// The addresses of the proxy's own name.
+    proxy: OnceCell<Vec<IpAddr>>,
     compared: doubt::Compared,
     /// Whether the metadata service says that this is an Azure VM.
     in_azure: Slot<bool>,
@@ -110,6 +113,11 @@ impl Run {
         tokio::time::timeout(self.patience() / reach::SHARE, first).await.ok().flatten()
     }
 
+    /// Where the proxy is. Several hosts may want it: its name is resolved once.
+    async fn proxy_addresses(&self, proxy: &Proxy) -> &[IpAddr] {
+        self.proxy.get_or_init(|| resolve::aside(self, "proxy", &proxy.host)).await
+    }
+
     /// The addresses to dial, as soon as they are known. Empty when the name does not resolve.
     async fn addresses(&self, subject: &str) -> Vec<IpAddr> {
         match self.names.get(subject) {
@@ -133,7 +141,7 @@ pub async fn look(
     for secret in target.secrets() {
         recorder.protect(secret);
     }
-    if let Some(authorization) = target.proxies.proxy.as_ref().and_then(crate::target::proxy::Proxy::authorization) {
+    if let Some(authorization) = target.proxies.proxy.as_ref().and_then(Proxy::authorization) {
         recorder.protect(&authorization);
     }
     recorder.note("run", Outcome::Ok, Detail::Settings(Box::new(settings(&target, &jobs))));
@@ -148,6 +156,7 @@ pub async fn look(
         trust: OnceCell::new(),
         names,
         accepting,
+        proxy: OnceCell::new(),
         compared: doubt::Compared::default(),
         in_azure: Slot::new(),
         token: Slot::new(),
@@ -244,6 +253,7 @@ fn reported(run: &Run) {
 
 /// The probes of the chosen checks and what those stand on, each once.
 fn jobs(target: &Target, asked: &[(Verb, String)]) -> Vec<(Verb, String)> {
+    let application = matches!(target.source, Source::Application { .. });
     let mut jobs: Vec<(Verb, String)> = Vec::new();
     let mut add = |verb: Verb, subject: &str| {
         let job = (verb, subject.to_owned());
@@ -268,17 +278,7 @@ fn jobs(target: &Target, asked: &[(Verb, String)]) -> Vec<(Verb, String)> {
                 add(Verb::Resolve, SERVER);
                 add(Verb::Server, SERVER);
             }
-            Verb::Token => {
-                // An application gets its token from the login host.
-                if matches!(target.source, Source::Application { .. }) {
-                    add(Verb::Resolve, LOGIN);
-                }
-                add(Verb::Token, TOKEN);
-            }
             Verb::Login => {
-                if matches!(target.source, Source::Application { .. }) {
-                    add(Verb::Resolve, LOGIN);
-                }
                 add(Verb::Resolve, SERVER);
                 add(Verb::Server, SERVER);
                 add(Verb::Token, TOKEN);
@@ -286,12 +286,13 @@ fn jobs(target: &Target, asked: &[(Verb, String)]) -> Vec<(Verb, String)> {
             }
             Verb::Principal => {
                 add(Verb::Resolve, GRAPH);
-                if matches!(target.source, Source::Application { .. }) {
-                    add(Verb::Resolve, LOGIN);
-                }
                 add(Verb::Principal, PRINCIPAL);
             }
-            Verb::Resolve | Verb::Control | Verb::Machine | Verb::Reported => add(*verb, subject),
+            Verb::Resolve | Verb::Control | Verb::Token | Verb::Machine | Verb::Reported => add(*verb, subject),
+        }
+        // An application gets its tokens from the login host.
+        if application && matches!(verb, Verb::Token | Verb::Login | Verb::Principal) {
+            add(Verb::Resolve, LOGIN);
         }
     }
     jobs
@@ -307,7 +308,7 @@ fn settings(target: &Target, jobs: &[(Verb, String)]) -> Settings {
         let route = target.proxies.route(&host);
         Some(RouteChosen {
             subject: subject.clone(),
-            proxy: route.proxy.map(crate::target::proxy::Proxy::shown),
+            proxy: route.proxy.map(Proxy::shown),
             why: route.why.to_owned(),
             variable: route.variable.to_owned(),
             host,

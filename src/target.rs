@@ -173,6 +173,17 @@ pub enum Proof {
     Federated(std::path::PathBuf),
 }
 
+impl Proof {
+    /// The credential that it makes, as `--credential` calls it.
+    pub fn credential(&self) -> &'static str {
+        match self {
+            Proof::Secret(_) => "client-secret",
+            Proof::Certificate(_) => "client-certificate",
+            Proof::Federated(_) => "workload-identity",
+        }
+    }
+}
+
 /// A certificate with its private key, for client assertions.
 pub struct SigningKey {
     pub certificate: CertificateDer<'static>,

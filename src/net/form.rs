@@ -30,6 +30,14 @@ impl Answer {
     }
 }
 
+/// The way to a host: the addresses to dial (none where a proxy resolves the name), the proxy and its own addresses, and whom to trust.
+pub(crate) struct Way<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) proxy: Option<(&'a Proxy, Vec<SocketAddr>)>,
+    pub(crate) trust: Trust,
+}
+
 /// What is asked with a secret.
 pub(super) enum Ask<'a> {
     /// A POST of this form.
@@ -38,24 +46,12 @@ pub(super) enum Ask<'a> {
     Bearer(&'a Secret),
 }
 
-/// Posts a form that holds a secret to a verified host: at these addresses, or through the proxy. Redirects are not followed.
-pub(crate) async fn post(
-    url: &str,
-    place: (&str, &[SocketAddr]),
-    proxy: Option<&Proxy>,
-    trust: &Trust,
-    (form, patience): (&Secret, Duration),
-) -> Result<Answer, Failed> {
-    send(url, place, proxy, trust, (Ask::Form(form), patience)).await
+/// Posts a form that holds a secret, inside verified TLS. Redirects are not followed.
+pub(crate) async fn post(url: &str, way: &Way<'_>, form: &Secret, patience: Duration) -> Result<Answer, Failed> {
+    send(url, way, Ask::Form(form), patience).await
 }
 
-pub(super) async fn send(
-    url: &str,
-    (host, addresses): (&str, &[SocketAddr]),
-    proxy: Option<&Proxy>,
-    trust: &Trust,
-    (ask, patience): (Ask<'_>, Duration),
-) -> Result<Answer, Failed> {
+pub(super) async fn send(url: &str, way: &Way<'_>, ask: Ask<'_>, patience: Duration) -> Result<Answer, Failed> {
     let other = |error: &dyn std::fmt::Display| (Outcome::Other, Some(error.to_string()));
     let mut builder = reqwest::Client::builder()
         .no_proxy()
@@ -64,9 +60,11 @@ pub(super) async fn send(
         .user_agent(concat!("entra-preflight/", env!("CARGO_PKG_VERSION")))
         .https_only(true)
         .http1_only()
-        .resolve_to_addrs(host, addresses)
-        .tls_backend_preconfigured(trust.client().map_err(|error| other(&error))?);
-    if let Some(proxy) = proxy {
+        .resolve_to_addrs(way.host, &way.addresses)
+        .tls_backend_preconfigured(way.trust.client().map_err(|error| other(&error))?);
+    if let Some((proxy, addresses)) = &way.proxy {
+        // Its name, too, is resolved by this program: reqwest would ask the system's resolver.
+        builder = builder.resolve_to_addrs(&proxy.host, addresses);
         let mut through = reqwest::Proxy::https(proxy.shown()).map_err(|error| other(&error))?;
         if let Some((user, password)) = proxy.credentials() {
             through = through.basic_auth(user, password.expose());

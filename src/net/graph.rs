@@ -1,14 +1,11 @@
 //! Microsoft Graph: questions to the directory by OData filter, with a token that can go nowhere else.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Failed;
 use super::api::encoded;
-use super::form::{self, Answer, Ask};
-use super::tls::Trust;
+use super::form::{self, Answer, Ask, Way};
 use crate::secret::Secret;
-use crate::target::proxy::Proxy;
 
 /// A token for Microsoft Graph. It is another type than PostgreSQL's, so that neither can be sent to the other's host.
 pub(crate) struct GraphToken(Secret);
@@ -19,20 +16,12 @@ impl GraphToken {
     }
 }
 
-/// The way to Graph: its host, the addresses to dial or the proxy, and whom to trust.
-pub(crate) struct Way<'a> {
-    pub(crate) host: &'a str,
-    pub(crate) addresses: &'a [SocketAddr],
-    pub(crate) proxy: Option<&'a Proxy>,
-    pub(crate) trust: &'a Trust,
-}
-
 /// Sends one GET inside verified TLS. Redirects are not followed.
 ///
 /// # Errors
 /// What befell the exchange; an answer of any status is none.
 pub(crate) async fn get(url: &str, way: &Way<'_>, token: &GraphToken, patience: Duration) -> Result<Answer, Failed> {
-    form::send(url, (way.host, way.addresses), way.proxy, way.trust, (Ask::Bearer(&token.0), patience)).await
+    form::send(url, way, Ask::Bearer(&token.0), patience).await
 }
 
 /// A filter: any of these properties equals any of these texts. A quote in an OData literal is doubled (OData URL conventions, 5.1.1.14.1).

@@ -30,12 +30,8 @@ pub(super) async fn token(
 ) -> Option<Secret> {
     let host = run.target.cloud.login_host.clone();
     let endpoint = format!("https://{host}/{}/oauth2/v2.0/token", encoded(tenant));
-    let credential = match proof {
-        Proof::Secret(_) => "client-secret",
-        Proof::Certificate(_) => "client-certificate",
-        Proof::Federated(_) => "workload-identity",
-    };
-    let detail = TokenRequest { credential: credential.to_owned(), asked: endpoint.clone(), ..TokenRequest::default() };
+    let detail =
+        TokenRequest { credential: proof.credential().to_owned(), asked: endpoint.clone(), ..TokenRequest::default() };
     let mut pending = run.recorder.begin(wanted.subject, "the token endpoint", Detail::TokenRequest(Box::new(detail)));
     let ask = || async {
         let form = proven(run, wanted.resource, client_id, proof, &endpoint)
@@ -89,17 +85,11 @@ fn proven(run: &Run, resource: &str, client_id: &str, proof: &Proof, endpoint: &
 
 /// Posts to the login host's proven addresses, or through the proxy. Who fails on the way is told by the check of the host.
 async fn post(run: &Run, host: &str, endpoint: &str, form: &Secret) -> Result<Answer, Failed> {
-    let route = run.target.proxies.route(host);
     run.addresses(LOGIN).await;
     let begun = tokio::time::Instant::now();
-    let dialled = reach::resolved(run, LOGIN, host, 443).await;
-    if dialled.is_empty() && route.proxy.is_none() {
-        return Err((Outcome::Unresolved, Some("the login host has no address".to_owned())));
-    }
-    let trust = run.trust().await;
+    let way = reach::way(run, LOGIN, host, 443).await?;
     // Waiting for an address that accepts is part of the request.
-    let left = run.patience().saturating_sub(begun.elapsed());
-    form::post(endpoint, (host, &dialled), route.proxy, &trust, (form, left)).await
+    form::post(endpoint, &way, form, run.patience().saturating_sub(begun.elapsed())).await
 }
 
 /// Fills in what was answered; the token, or in one phrase why there is none.

@@ -10,13 +10,13 @@ use super::Run;
 use super::reach::{self, Place, SHARE};
 use crate::evidence::{Changed, Comparison, Detail};
 use crate::failure::Outcome;
+use crate::net::Failed;
 use crate::net::postgres::{self, Ssl};
-use crate::net::socks::Goal;
 use crate::net::{dial, failed, proxy, tls, within};
-use crate::target::proxy::Kind;
 
 /// A name of Microsoft that filters by name commonly let through.
 const OTHER_NAME: &str = "www.microsoft.com";
+
 /// Whom a doubtful handshake was with.
 #[derive(Clone)]
 pub(super) struct Doubt {
@@ -57,26 +57,35 @@ pub(super) async fn beside<T, E>(run: &Run, doubt: &Doubt, work: impl Future<Out
     }
 }
 
+/// Makes one comparison, and keeps how it ended.
+async fn made(
+    run: &Run,
+    subject: &str,
+    comparison: Comparison,
+    patience: Duration,
+    work: impl Future<Output = Result<Failed, Failed>>,
+) {
+    let pending = run.recorder.begin(subject, "", Detail::Comparison(comparison));
+    let (outcome, error) = within(patience, work).await.unwrap_or_else(|failure| failure);
+    pending.end(outcome, error);
+}
+
 /// The same address with another server name: whoever cuts by name lets this one pass.
 pub(super) async fn other_name(run: &Run, doubt: &Doubt, patience: Duration) {
     let trust = run.trust().await;
-    let detail = Comparison::new(Changed::OtherName, doubt.peer, OTHER_NAME.to_owned());
-    let pending = run.recorder.begin(&doubt.subject, "", Detail::Comparison(detail));
-    let result = within(patience, async {
+    let comparison = Comparison::new(Changed::OtherName, doubt.peer, OTHER_NAME);
+    made(run, &doubt.subject, comparison, patience, async {
         let stream = dial::again(doubt.dialled).await.map_err(|error| failed(&error))?;
         Ok(tls::answers(stream, OTHER_NAME, &trust).await)
     })
     .await;
-    let (outcome, error) = result.unwrap_or_else(|failure| failure);
-    pending.end(outcome, error);
 }
 
 /// The same handshake in small segments: what loses large packets lets these pass.
 async fn small_segments(run: &Run, doubt: &Doubt, patience: Duration) {
     let trust = run.trust().await;
-    let detail = Comparison::new(Changed::SmallSegments, doubt.peer, doubt.host.clone());
-    let pending = run.recorder.begin(&doubt.subject, "", Detail::Comparison(detail));
-    let result = within(patience, async {
+    let comparison = Comparison::new(Changed::SmallSegments, doubt.peer, &doubt.host);
+    made(run, &doubt.subject, comparison, patience, async {
         let mut stream = dial::small_segments(doubt.dialled).await.map_err(|error| failed(&error))?;
         if doubt.postgres && !matches!(postgres::request_ssl(&mut stream, patience).await?, Ssl::Accepted) {
             return Ok((Outcome::Rejected, None));
@@ -84,8 +93,6 @@ async fn small_segments(run: &Run, doubt: &Doubt, patience: Duration) {
         Ok(tls::answers(stream, &doubt.host, &trust).await)
     })
     .await;
-    let (outcome, error) = result.unwrap_or_else(|failure| failure);
-    pending.end(outcome, error);
 }
 
 /// A host that NO_PROXY exempts and that is in doubt: the way through the proxy, for comparison.
@@ -100,52 +107,37 @@ pub(super) fn through_exempted(asides: &mut JoinSet<()>, place: &Place) {
 async fn through_proxy(place: &Place) {
     let run = &place.run;
     let Some(proxy) = &run.target.proxies.proxy else { return };
-    let patience = run.patience() / 2;
-    let Some(address) = reach::aside(run, "proxy", &proxy.host).await.first().copied() else { return };
+    let Some(address) = run.proxy_addresses(proxy).await.first().copied() else { return };
+    let Some(goal) = reach::goal(run, proxy, place).await else { return };
     let peer = SocketAddr::new(address, proxy.port);
-    let resolved = run.addresses(&place.subject).await.first().map(|address| SocketAddr::new(*address, place.port));
-    let address = resolved.filter(|_| proxy.kind == Kind::Socks5);
-    let goal = Goal { host: place.host.clone(), port: place.port, address };
-    let detail = Comparison::new(Changed::ThroughProxy, peer, place.host.clone());
-    let pending = run.recorder.begin(&place.subject, "", Detail::Comparison(detail));
     let trust = run.trust().await;
-    let result = within(patience, async {
+    let comparison = Comparison::new(Changed::ThroughProxy, peer, &place.host);
+    made(run, &place.subject, comparison, run.patience() / 2, async {
         let mut stream = dial::again(peer).await.map_err(|error| failed(&error))?;
         proxy::tunnel(&mut stream, proxy, &goal, &mut proxy::Said::default()).await?;
         Ok(tls::answers(stream, &place.host, &trust).await)
     })
     .await;
-    let (outcome, error) = result.unwrap_or_else(|failure| failure);
-    pending.end(outcome, error);
 }
 
 /// A host behind a proxy that fails: the direct way, for comparison. Two addresses are enough to tell.
-pub(super) async fn beside_proxy(run: &Run, subject: &str, host: &str, port: u16) {
-    let patience = run.patience() / 2;
-    let peers = reach::peers(run, subject, host, port).await;
-    let trust = run.trust().await;
-    let attempts = peers.into_iter().take(2).map(|(peer, dialled)| {
-        let trust = trust.clone();
-        async move {
-            let detail = Comparison::new(Changed::BesideProxy, peer, host.to_owned());
-            let pending = run.recorder.begin(subject, "", Detail::Comparison(detail));
-            let result = within(patience, async {
+pub(super) async fn beside_proxy(place: &Place) {
+    let peers = reach::peers(&place.run, &place.subject, &place.host, place.port).await;
+    let mut attempts = JoinSet::new();
+    for (peer, dialled) in peers.into_iter().take(2) {
+        let place = place.clone();
+        attempts.spawn(async move {
+            let run = &place.run;
+            let trust = run.trust().await;
+            let comparison = Comparison::new(Changed::BesideProxy, peer, &place.host);
+            made(run, &place.subject, comparison, run.patience() / 2, async {
                 let stream = dial::again(dialled).await.map_err(|error| failed(&error))?;
-                Ok(tls::answers(stream, host, &trust).await)
+                Ok(tls::answers(stream, &place.host, &trust).await)
             })
             .await;
-            let (outcome, error) = result.unwrap_or_else(|failure| failure);
-            pending.end(outcome, error);
-        }
-    });
-    let mut attempts = attempts.fuse();
-    match (attempts.next(), attempts.next()) {
-        (Some(one), Some(two)) => {
-            tokio::join!(one, two);
-        }
-        (Some(one), None) => one.await,
-        _ => {}
+        });
     }
+    while attempts.join_next().await.is_some() {}
 }
 
 /// At so many addresses that stay silent another flow is tried, and so often at each.
@@ -157,7 +149,7 @@ const FLOWS: usize = 4;
 pub(super) fn other_flows(asides: &mut JoinSet<()>, place: &Place, silent: &[(SocketAddr, SocketAddr)]) {
     for (peer, dialled) in silent.iter().take(SILENT).copied() {
         for _ in 0..FLOWS {
-            let changed = Comparison::new(Changed::OtherFlow, peer, place.host.clone());
+            let changed = Comparison::new(Changed::OtherFlow, peer, &place.host);
             let patience = place.run.patience() / 2;
             asides.spawn(connects(place.clone(), changed, patience, async move { dial::again(dialled).await }));
         }
@@ -173,7 +165,7 @@ pub(super) fn few_hops(asides: &mut JoinSet<()>, place: &Place, (peer, dialled):
         return;
     }
     for hops in 1..=HOPS {
-        let changed = Comparison { hops: Some(hops), ..Comparison::new(Changed::FewHops, peer, place.host.clone()) };
+        let changed = Comparison { hops: Some(hops), ..Comparison::new(Changed::FewHops, peer, &place.host) };
         // An unreachable may have taken most of the patience already.
         let patience = place.run.patience() / SHARE;
         asides.spawn(connects(place.clone(), changed, patience, async move { dial::hops(dialled, hops).await }));
@@ -183,17 +175,15 @@ pub(super) fn few_hops(asides: &mut JoinSet<()>, place: &Place, (peer, dialled):
 /// One more connection, of which only the beginning matters.
 async fn connects(
     place: Place,
-    changed: Comparison,
+    comparison: Comparison,
     patience: Duration,
     connect: impl Future<Output = std::io::Result<tokio::net::TcpStream>>,
 ) {
-    let pending = place.run.recorder.begin(&place.subject, "", Detail::Comparison(changed));
-    let result = within(patience, async { connect.await.map_err(|error| failed(&error)) }).await;
-    let (outcome, error) = match result {
-        Ok(_) => (Outcome::Ok, None),
-        Err(failure) => failure,
-    };
-    pending.end(outcome, error);
+    made(&place.run, &place.subject, comparison, patience, accepted(connect)).await;
+}
+
+async fn accepted(connect: impl Future<Output = std::io::Result<tokio::net::TcpStream>>) -> Result<Failed, Failed> {
+    connect.await.map(|_| (Outcome::Ok, None)).map_err(|error| failed(&error))
 }
 
 /// The server's two ports: its own and PgBouncer's.
@@ -226,10 +216,6 @@ async fn other_port(run: &Run, host: &str, peer: SocketAddr) {
         return;
     };
     let (other, dialled) = reach::at(run, host, SocketAddr::new(peer.ip(), port));
-    let detail = Comparison::new(Changed::OtherPort, other, host.to_owned());
-    let pending = run.recorder.begin(crate::verb::SERVER, "", Detail::Comparison(detail));
-    let patience = run.patience() / 2;
-    let result = within(patience, async { dial::again(dialled).await.map_err(|error| failed(&error)) });
-    let (outcome, error) = result.await.map_or_else(|failure| failure, |_| (Outcome::Ok, None));
-    pending.end(outcome, error);
+    let comparison = Comparison::new(Changed::OtherPort, other, host);
+    made(run, crate::verb::SERVER, comparison, run.patience() / 2, accepted(dial::again(dialled))).await;
 }

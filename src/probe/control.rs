@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Run, reach};
+use super::{Run, reach, resolve};
 use crate::net::dial::{self, Peer};
 use crate::net::tls::handshake;
 use crate::target::connect_to::fixed;
@@ -57,6 +57,6 @@ async fn peers(run: &Run, host: &str, port: u16) -> Vec<(SocketAddr, SocketAddr)
     if let Some(address) = fixed(&run.target.connect_to, host, port) {
         return vec![(address, address)];
     }
-    let addresses = reach::aside(run, "control-name", host).await;
+    let addresses = resolve::aside(run, "control-name", host).await;
     addresses.into_iter().map(|address| reach::at(run, host, SocketAddr::new(address, port))).collect()
 }

@@ -12,8 +12,8 @@ use super::{Run, reach};
 use crate::cloud::Cloud;
 use crate::evidence::{Detail, DirectoryObject, GraphQuestion, PrincipalLookup};
 use crate::failure::Outcome;
-use crate::net::form::Answer;
-use crate::net::graph::{self, GraphToken, Way};
+use crate::net::form::{Answer, Way};
+use crate::net::graph::{self, GraphToken};
 use crate::net::{Failed, quote};
 use crate::rules::is_guid;
 use crate::secret::Secret;
@@ -61,13 +61,10 @@ async fn lookup(run: &Run, asked: &str, name: &str, bearer: &OnceCell<Result<Gra
         Err(why) => return pending.end(Outcome::Withheld, Some(why.clone())),
     };
     let host = &run.target.cloud.graph_host;
-    let proxy = run.target.proxies.route(host).proxy;
-    let addresses = reach::resolved(run, GRAPH, host, 443).await;
-    if addresses.is_empty() && proxy.is_none() {
-        return pending.end(Outcome::Unresolved, Some(format!("{host} has no address")));
-    }
-    let trust = run.trust().await;
-    let way = Way { host, addresses: &addresses, proxy, trust: &trust };
+    let way = match reach::way(run, GRAPH, host, 443).await {
+        Ok(way) => way,
+        Err((outcome, error)) => return pending.end(outcome, error),
+    };
     let ask = |collection: Collection| question(&way, token, collection, name, run.patience());
     let (users, groups, services) = tokio::join!(ask(USERS), ask(GROUPS), ask(SERVICES));
     let Detail::Principal(detail) = &mut pending.detail else { return };

@@ -1,11 +1,9 @@
 //! HTTPS to a host: TCP to every address or a tunnel through the proxy, TLS, and the application's own reply.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_resolver::proto::rr::RecordType;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -16,9 +14,10 @@ use super::compare::{self, Doubt};
 use crate::evidence::{Detail, HttpExchange, PROXY_UNRESOLVED, ProbeNote};
 use crate::failure::Outcome;
 use crate::net::dial::{self, Peer, Watch};
+use crate::net::form::Way;
 use crate::net::socks::Goal;
 use crate::net::tls::handshake;
-use crate::net::{dns, host as system, http, proxy};
+use crate::net::{Failed, http, proxy};
 use crate::target::connect_to::{dialled, fixed};
 use crate::target::proxy::{Kind, Proxy};
 use crate::verb::{GRAPH, LOGIN};
@@ -87,24 +86,32 @@ pub(super) async fn peers(run: &Run, subject: &str, host: &str, port: u16) -> Ve
     addresses.into_iter().take(ADDRESSES).map(|address| at(run, host, SocketAddr::new(address, port))).collect()
 }
 
-/// The addresses for whoever makes its connections itself: those to dial, the one that accepts first, those to ask a proxy for, or none
-/// when the proxy resolves.
-pub(super) async fn resolved(run: &Run, subject: &str, host: &str, port: u16) -> Vec<SocketAddr> {
-    match run.target.proxies.route(host).proxy {
-        None => {
-            let mut dialled: Vec<_> = peers(run, subject, host, port).await.into_iter().map(|(_, to)| to).collect();
-            // Whoever tries one address after the other should not begin with dead ones.
-            if let Some(first) = run.accepting(subject).await {
-                dialled.retain(|known| *known != first);
-                dialled.insert(0, first);
-            }
-            dialled
+/// The way for whoever makes its connections itself: directly, the address that accepts first before all others.
+///
+/// # Errors
+/// When the host, or the proxy on the way to it, has no address.
+pub(super) async fn way<'a>(run: &'a Run, subject: &str, host: &'a str, port: u16) -> Result<Way<'a>, Failed> {
+    let unresolved = |text: String| (Outcome::Unresolved, Some(text));
+    let trust = run.trust().await;
+    let Some(proxy) = run.target.proxies.route(host).proxy else {
+        let mut addresses: Vec<_> = peers(run, subject, host, port).await.into_iter().map(|(_, to)| to).collect();
+        if addresses.is_empty() {
+            return Err(unresolved(format!("{host} has no address")));
         }
-        Some(proxy) if proxy.kind == Kind::Socks5 => {
-            run.addresses(subject).await.into_iter().map(|address| SocketAddr::new(address, port)).collect()
+        // Whoever tries one address after the other should not begin with dead ones.
+        if let Some(first) = run.accepting(subject).await {
+            addresses.retain(|known| *known != first);
+            addresses.insert(0, first);
         }
-        Some(_) => Vec::new(),
+        return Ok(Way { host, addresses, proxy: None, trust });
+    };
+    let at = |addresses: &[IpAddr], port| addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+    let addresses = if proxy.kind == Kind::Socks5 { at(&run.addresses(subject).await, port) } else { Vec::new() };
+    let own: Vec<SocketAddr> = at(run.proxy_addresses(proxy).await, proxy.port);
+    if own.is_empty() {
+        return Err(unresolved(PROXY_UNRESOLVED.to_owned()));
     }
+    Ok(Way { host, addresses, proxy: Some((proxy, own)), trust })
 }
 
 /// An address of a host, and where `--connect-to` leads instead.
@@ -231,7 +238,7 @@ async fn second_opinion(place: &Place, spare: Option<(TcpStream, SocketAddr)>, p
 /// A tunnel through the proxy, and the same conversation inside it; beside it, when it fails, the direct way.
 async fn through_proxy(place: &Place) {
     let work = tunnelled(place);
-    let beside = compare::beside_proxy(&place.run, &place.subject, &place.host, place.port);
+    let beside = compare::beside_proxy(place);
     tokio::pin!(work, beside);
     tokio::select! {
         biased;
@@ -249,7 +256,7 @@ async fn tunnelled(place: &Place) -> bool {
     let run = &place.run;
     let route = run.target.proxies.route(&place.host);
     let Some(proxy) = route.proxy else { return false };
-    let addresses = aside(run, "proxy", &proxy.host).await;
+    let addresses = run.proxy_addresses(proxy).await;
     if addresses.is_empty() {
         let note = ProbeNote { probe: "reach".to_owned(), note: PROXY_UNRESOLVED.to_owned() };
         run.recorder.note(&place.subject, Outcome::Unresolved, Detail::Probe(note));
@@ -257,7 +264,7 @@ async fn tunnelled(place: &Place) -> bool {
     }
     let Some(goal) = goal(run, proxy, place).await else { return false };
     for attempt in 0..2 {
-        let Some(stream) = first_up(place, &proxy.host, &addresses, proxy.port).await else { return false };
+        let Some(stream) = first_up(place, &proxy.host, addresses, proxy.port).await else { return false };
         let tunnel = proxy::connect(&run.recorder, &place.subject, stream, proxy, &goal, run.patience()).await;
         let spoken = match tunnel {
             Ok(stream) => speak(place, stream, None).await,
@@ -276,7 +283,7 @@ async fn tunnelled(place: &Place) -> bool {
 }
 
 /// What the proxy is asked for: the name, or where it leads if names are resolved here. `None` when the name leads nowhere.
-async fn goal(run: &Run, proxy: &Proxy, place: &Place) -> Option<Goal> {
+pub(super) async fn goal(run: &Run, proxy: &Proxy, place: &Place) -> Option<Goal> {
     let address = match proxy.kind {
         Kind::Http | Kind::Socks5h => None,
         Kind::Socks5 => Some(SocketAddr::new(*run.addresses(&place.subject).await.first()?, place.port)),
@@ -300,49 +307,6 @@ async fn first_up(place: &Place, host: &str, addresses: &[IpAddr], port: u16) ->
         }
     }
     None
-}
-
-/// The addresses of a host that no check resolves; kept under a subject of its own, for nobody judges nameservers by them.
-pub(super) async fn aside(run: &Run, subject: &str, host: &str) -> Vec<IpAddr> {
-    if let Ok(address) = host.parse() {
-        return vec![address];
-    }
-    if run.target.nameservers.is_none() || host == "localhost" {
-        return system::getaddrinfo(&run.recorder, subject, host, run.patience()).await;
-    }
-    // All at once: a dead nameserver must not keep the others' answers back. Of those that answer, the first in order decides.
-    let mut asked = JoinSet::new();
-    for (place, server) in run.target.asked_nameservers().into_iter().enumerate() {
-        let (recorder, subject, host, patience) =
-            (run.recorder.clone(), subject.to_owned(), host.to_owned(), run.patience());
-        asked
-            .spawn(async move { (place, dns::ask(&recorder, &subject, server, &host, RecordType::A, patience).await) });
-    }
-    let mut heard: BTreeMap<usize, Vec<IpAddr>> = BTreeMap::new();
-    let mut late: Option<tokio::time::Instant> = None;
-    loop {
-        let grace = async {
-            match late {
-                Some(late) => tokio::time::sleep_until(late).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            answered = asked.join_next() => match answered {
-                Some(Ok((place, answer))) if matches!(answer.rcode.as_deref(), Some("NOERROR" | "NXDOMAIN")) => {
-                    heard.insert(place, answer.addresses);
-                    late = late.or(Some(tokio::time::Instant::now() + super::resolve::GRACE));
-                    if place == 0 {
-                        break;
-                    }
-                }
-                Some(_) => {}
-                None => break,
-            },
-            () = grace => break,
-        }
-    }
-    heard.into_values().next().unwrap_or_default()
 }
 
 /// TLS and one GET on a stream that is up.

@@ -1,5 +1,6 @@
 //! A name: at each nameserver separately, through the system's resolver, and at Azure's own.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::net::{dns, host};
 
 /// How long a slower source may keep the others waiting once one has given addresses: a dead first nameserver
 /// holds getaddrinfo up for seconds, and must not hold up the sign-in.
-pub(super) const GRACE: Duration = Duration::from_millis(300);
+const GRACE: Duration = Duration::from_millis(300);
 pub(super) const AZURE_RESOLVER: SocketAddr =
     SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16)), 53);
 
@@ -124,6 +125,49 @@ async fn azure(run: Arc<Run>, subject: String, name: String) -> Heard {
 async fn behind(run: Arc<Run>, subject: String, name: String, upstream: SocketAddr) -> Heard {
     dns::ask(&run.recorder, &subject, upstream, &name, RecordType::A, run.patience() / 2).await;
     Heard::Witness
+}
+
+/// The addresses of a host that no check resolves; kept under a subject of its own, for nobody judges nameservers by them.
+pub(super) async fn aside(run: &Run, subject: &str, name: &str) -> Vec<IpAddr> {
+    if let Ok(address) = name.parse() {
+        return vec![address];
+    }
+    if run.target.nameservers.is_none() || name == "localhost" {
+        return host::getaddrinfo(&run.recorder, subject, name, run.patience()).await;
+    }
+    // All at once: a dead nameserver must not keep the others' answers back. Of those that answer, the first in order decides.
+    let mut asked = JoinSet::new();
+    for (place, server) in run.target.asked_nameservers().into_iter().enumerate() {
+        let (recorder, subject, name, patience) =
+            (run.recorder.clone(), subject.to_owned(), name.to_owned(), run.patience());
+        asked
+            .spawn(async move { (place, dns::ask(&recorder, &subject, server, &name, RecordType::A, patience).await) });
+    }
+    let mut heard: BTreeMap<usize, Vec<IpAddr>> = BTreeMap::new();
+    let mut late: Option<Instant> = None;
+    loop {
+        let grace = async {
+            match late {
+                Some(late) => tokio::time::sleep_until(late).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            answered = asked.join_next() => match answered {
+                Some(Ok((place, answer))) if matches!(answer.rcode.as_deref(), Some("NOERROR" | "NXDOMAIN")) => {
+                    heard.insert(place, answer.addresses);
+                    late = late.or(Some(Instant::now() + GRACE));
+                    if place == 0 {
+                        break;
+                    }
+                }
+                Some(_) => {}
+                None => break,
+            },
+            () = grace => break,
+        }
+    }
+    heard.into_values().next().unwrap_or_default()
 }
 
 impl Answers {

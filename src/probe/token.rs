@@ -11,7 +11,7 @@ use crate::evidence::{Claims, Detail, Validity, skew};
 use crate::failure::Outcome;
 use crate::net::quote;
 use crate::secret::Secret;
-use crate::target::{Proof, Source};
+use crate::target::Source;
 use crate::verb::TOKEN;
 
 /// A token that was looked at and may be sent to this cloud's PostgreSQL.
@@ -50,12 +50,7 @@ pub(super) async fn acquired(run: &Run, wanted: &Wanted<'_>) -> (Option<Secret>,
     match &run.target.source {
         Source::Given(given) => (None, given.source),
         Source::Application { client_id, tenant, proof } => {
-            let source = match proof {
-                Proof::Secret(_) => "client-secret",
-                Proof::Certificate(_) => "client-certificate",
-                Proof::Federated(_) => "workload-identity",
-            };
-            (application::token(run, wanted, (client_id, tenant, proof)).await, source)
+            (application::token(run, wanted, (client_id, tenant, proof)).await, proof.credential())
         }
         Source::ManagedIdentity => (metadata::token(run, wanted).await, "managed-identity"),
         Source::AppService { .. } => (metadata::token(run, wanted).await, "app-service"),

@@ -3,7 +3,7 @@
 mod quirk;
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ const SLOW: Duration = Duration::from_millis(300);
 pub struct Server {
     pub behaviour: Nameserver,
     pub plans: Arc<Vec<Plan>>,
+    /// The proxy by its name.
+    pub proxy: Option<(String, IpAddr)>,
     pub ledger: Ledger,
     pub peer: String,
     /// How often each question was asked.
@@ -101,6 +103,12 @@ impl Server {
             reply.edns = Some(edns);
         }
         let mut pause = Duration::ZERO;
+        if let Some((_, address)) = self.proxy.as_ref().filter(|(name, _)| *name == asked) {
+            if let (IpAddr::V4(address), RecordType::A) = (address, query.query_type()) {
+                reply.add_answer(Record::from_rdata(query.name().clone(), 60, RData::A(A(*address))));
+            }
+            return (encode([reply]), pause);
+        }
         match answers {
             Answers::Silent | Answers::Closed | Answers::Hangs => return (Vec::new(), pause),
             Answers::TcpOnly if !over_tcp => return (Vec::new(), pause),
@@ -282,6 +290,7 @@ mod tests {
         let server = Server {
             behaviour,
             plans,
+            proxy: None,
             ledger: Ledger::default(),
             peer: "nameserver 1".to_owned(),
             turns: Mutex::default(),

@@ -59,6 +59,8 @@ pub struct Proxy {
     pub mode: ProxyMode,
     pub credentials: Credentials,
     pub variable: String,
+    /// The variable names it by a name of this run, which the nameservers know.
+    pub named: bool,
     pub no_proxy: String,
     pub direct: Tcp,
     /// How many requests `mode` spoils before all is well; 0: all.
@@ -72,6 +74,7 @@ impl Default for Proxy {
             mode: ProxyMode::Ok,
             credentials: Credentials::None,
             variable: "HTTPS_PROXY".to_owned(),
+            named: false,
             no_proxy: String::new(),
             direct: Tcp::Silent,
             times: 0,

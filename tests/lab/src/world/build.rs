@@ -1,7 +1,7 @@
 //! Starts the peers of a world, one after the other, on whatever ground carries them.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
@@ -81,9 +81,9 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
     site.ground.lay(scenario, &site.names, &site.plans)?;
     site.entra()?;
     site.server()?;
-    site.nameservers()?;
+    let proxy = site.proxy()?;
+    site.nameservers(proxy)?;
     site.metadata()?;
-    site.proxy()?;
     site.ground.point(&mut site.command);
     site.command.trust(site.dir.path(), scenario, &site.authorities)?;
     site.command.credential(site.dir.path(), scenario, (&site.token, &site.graph_token), &site.proof)?;
@@ -249,12 +249,13 @@ impl Site<'_> {
         Ok(Side::new(tls, chain)?.filtering(filtered))
     }
 
-    fn nameservers(&mut self) -> io::Result<()> {
+    fn nameservers(&mut self, proxy: Option<(String, IpAddr)>) -> io::Result<()> {
         for (place, behaviour) in self.ground.nameservers(self.scenario).into_iter().enumerate() {
             let ears = self.ground.nameserver(place, &behaviour)?;
             let server = Arc::new(dns::Server {
                 behaviour,
                 plans: self.plans.clone(),
+                proxy: proxy.clone(),
                 ledger: self.ledger.clone(),
                 peer: format!("nameserver {}", place + 1),
                 turns: Mutex::default(),
@@ -286,8 +287,9 @@ impl Site<'_> {
         Ok(())
     }
 
-    fn proxy(&mut self) -> io::Result<()> {
-        let Some(wanted) = &self.scenario.proxy else { return Ok(()) };
+    /// The proxy; its name and address where the variable has its name.
+    fn proxy(&mut self) -> io::Result<Option<(String, IpAddr)>> {
+        let Some(wanted) = &self.scenario.proxy else { return Ok(None) };
         let right = token::random(&mut self.rng, 33);
         let sent =
             if wanted.credentials == Credentials::Wrong { token::random(&mut self.rng, 33) } else { right.clone() };
@@ -302,7 +304,7 @@ impl Site<'_> {
                 mode: wanted.mode,
                 times: wanted.times,
                 asked: 0.into(),
-                host,
+                host: host.clone(),
                 user: self.names.proxy_user.clone(),
                 password: right,
                 tunnels: tunnels(&self.plans, &*self.ground),
@@ -319,11 +321,12 @@ impl Site<'_> {
                 userinfo
             }
         };
-        self.command.env(&wanted.variable, &format!("{}://{userinfo}{address}", wanted.kind.scheme()));
+        let place = if wanted.named { format!("{host}:{}", address.port()) } else { address.to_string() };
+        self.command.env(&wanted.variable, &format!("{}://{userinfo}{place}", wanted.kind.scheme()));
         if !wanted.no_proxy.is_empty() {
             self.command.env("NO_PROXY", &wanted.no_proxy);
         }
-        Ok(())
+        Ok(wanted.named.then_some((host, address.ip())))
     }
 }
 
