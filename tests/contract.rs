@@ -326,3 +326,17 @@ fn requirements_agree_with_the_diagnosis() {
         }
     }
 }
+
+#[test]
+fn the_lines_to_sign_in_fetch_a_token_for_postgresql() {
+    let _turn = stories::turn();
+    // Beside it the same identity gets a token for Microsoft Graph, which no server takes.
+    let world = world(&told("[world]\nargs = [\"--principal\", \"{user}\"]"));
+    for _ in 0..3 {
+        let report = json(&in_world(&world, &["--format", "json"]));
+        let lines = report["sign_in"].as_array().expect("lines");
+        let runs: Vec<&str> = lines.iter().filter_map(|line| line["run"].as_str()).collect();
+        assert!(runs.iter().any(|run| run.contains("ossrdbms-aad.database.windows.net")), "{runs:?}");
+        assert!(!runs.iter().any(|run| run.contains("graph.microsoft.com")), "{runs:?}");
+    }
+}

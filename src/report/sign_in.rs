@@ -5,7 +5,7 @@ use crate::catalogue::{Catalogue, Line, Quoting};
 use crate::evidence::{Detail, Observation};
 use crate::fact::{Facts, Row};
 use crate::prose::quoting;
-use crate::verb::SERVER;
+use crate::verb::{SERVER, TOKEN};
 
 /// Empty unless a session was ready.
 pub(super) fn lines(facts: &Facts, catalogue: &Catalogue, evidence: &[Observation]) -> Vec<SignIn> {
@@ -84,8 +84,11 @@ impl Known<'_> {
             "tenant" => settings.tenant.clone(),
             "login_host" => Some(settings.login_host.clone()),
             "token_file" => settings.token_file.clone(),
+            // Not the request for Graph's token, which may stand beside it.
             "metadata_url" => self.evidence.iter().find_map(|observation| match &observation.detail {
-                Detail::Metadata(reply) if reply.token_received => Some(reply.url.clone()),
+                Detail::Metadata(reply) if reply.token_received && observation.subject == TOKEN => {
+                    Some(reply.url.clone())
+                }
                 _ => None,
             }),
             _ => None,
