@@ -93,4 +93,10 @@ impl Words {
         let found = list.rows.iter().find(|row| fits(row)).map(|row| (row.word, row.mark));
         found.or_else(|| list.default.map(|word| (word, Mark::Unknown)))
     }
+
+    /// Whether a row of this word fits the text: for lists of which several words can hold at once.
+    pub fn holds(&self, list: &str, word: &str, text: &str) -> bool {
+        let rows = self.lists.get(list).into_iter().flat_map(|list| &list.rows).filter(|row| row.word == word);
+        rows.filter_map(|row| row.text.as_ref()).any(|pattern| pattern.is_match(text))
+    }
 }

@@ -186,31 +186,30 @@ fn recognise(seen: &Seen<'_>, row: &mut Row, text: &str) -> bool {
         row.quote("sqlstate", codes.states.first().cloned().unwrap_or_default());
         return true;
     }
-    static METADATA: OnceLock<Regex> = OnceLock::new();
-    let asks_metadata =
-        pattern(&METADATA, r"(?i)169\.254\.169\.254|\bIMDS\b|managed ?identity|IDENTITY_ENDPOINT").is_match(text);
+    let about = |topic: &'static str| Some(topic).filter(|topic| words.holds("topics", topic, text));
     let telling = |found: &(&'static str, Mark)| {
         ["identity-not-found", "several-identities", "no-metadata-header"].contains(&found.0)
     };
-    if asks_metadata && let Some((word, mark)) = words.translate("metadata", &[], text).filter(telling) {
+    if let Some(topic) = about("metadata")
+        && let Some((word, mark)) = words.translate("metadata", &[], text).filter(telling)
+    {
+        row.say("reported.about", topic);
         row.say("reported.error", "metadata");
         row.say_marked("metadata.reply", word, mark);
         row.say("token.source", "managed-identity");
         return true;
     }
-    static CLI: OnceLock<Regex> = OnceLock::new();
-    let cli = r"(?i)\baz (?:login|account|postgres|ad|config)\b|azure cli|msal|HTTPSConnectionPool|login\.microsoft";
-    if pattern(&CLI, cli).is_match(text)
+    if let Some(topic) = about("azure-cli")
         && let Some(found) = words.translate("entra", &[], text).filter(known)
     {
+        row.say("reported.about", topic);
         return entra(row, &codes, found);
     }
     // Anything can time out or be refused: only what speaks of a database or of Entra is ours.
-    static OURS: OnceLock<Regex> = OnceLock::new();
-    let ours = r"(?i)postgres|psql|psycopg|n?pgsql|jdbc|libpq|\bpq\b|\bpgx?\b|pgbouncer|asyncpg|\b[56]432\b|could not translate host name|SSL SYSCALL|server closed the connection|(?:login|graph)\.microsoft";
-    if pattern(&OURS, ours).is_match(text)
+    if let Some(topic) = about("connection")
         && let Some((word, mark)) = words.translate("connection", &all, text)
     {
+        row.say("reported.about", topic);
         row.say_marked("reported.error", word, mark);
         return true;
     }

@@ -9,6 +9,11 @@ pub(super) const FACTS: &[Fact] = &[
         &["not-asked", "failure", "works-here", "unrecognised"],
     ),
     declare(
+        "reported.about",
+        "whose words the text uses, by the word list topics; said when a list was chosen by it",
+        &["metadata", "azure-cli", "connection"],
+    ),
+    declare(
         "reported.error",
         "the text, by the word lists reported and connection; postgres, entra and metadata = by those lists, see pg.error, entra.reply, metadata.reply",
         &[
