@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cloud::Cloud;
-use crate::evidence::{Detail, Observation, Settings};
+use crate::evidence::{Claims, Detail, Observation, Settings};
 use crate::failure::Outcome;
 use crate::verb::{CONTROL, GRAPH, LOGIN, SERVER, SUBJECTS};
 use crate::words::{Mark, Words};
@@ -244,6 +244,14 @@ fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 }
 
 impl Seen<'_> {
+    /// What the token says of itself.
+    fn claims(&self) -> Option<&Claims> {
+        self.evidence.iter().find_map(|observation| match &observation.detail {
+            Detail::Claims(claims) => Some(claims),
+            _ => None,
+        })
+    }
+
     fn machine(&self) -> Option<&crate::evidence::Machine> {
         self.evidence.iter().find_map(|observation| match &observation.detail {
             Detail::Machine(machine) => Some(&**machine),

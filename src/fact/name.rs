@@ -1,14 +1,10 @@
 //! The form of the name that signs in, read beside the token's claims: what is wrong with it before a server says anything.
 
 use super::{Row, Seen};
-use crate::evidence::Detail;
 
 pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     let Some(user) = &seen.settings.user else { return };
-    let claimed = seen.evidence.iter().find_map(|observation| match &observation.detail {
-        Detail::Claims(claims) => claims.user_name.as_deref(),
-        _ => None,
-    });
+    let claimed = seen.claims().and_then(|claims| claims.user_name.as_deref());
     let server = seen.settings.server.as_deref().unwrap_or_default();
     row.say("user.form", form(user, server, claimed));
 }

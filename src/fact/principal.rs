@@ -1,7 +1,7 @@
 //! The principal: how a name stands to what the directory has.
 
 use super::{Row, Seen};
-use crate::evidence::{Claims, Detail, DirectoryObject, GraphQuestion, Observation, PrincipalLookup};
+use crate::evidence::{Detail, DirectoryObject, GraphQuestion, Observation, PrincipalLookup};
 use crate::failure::Outcome;
 use crate::verb::PRINCIPAL;
 
@@ -148,11 +148,7 @@ fn types(kind: &str) -> (&'static str, &'static str) {
 
 /// Whether the token of the sign-in is this principal's. Members sign in with their own token under a group's name.
 fn of_token(seen: &Seen<'_>, object: &DirectoryObject, alone: bool) -> &'static str {
-    let claims: Option<&Claims> = seen.evidence.iter().find_map(|observation| match &observation.detail {
-        Detail::Claims(claims) => Some(claims),
-        _ => None,
-    });
-    let Some(own) = claims.and_then(|claims| claims.object_id.as_deref()) else { return "unknown" };
+    let Some(own) = seen.claims().and_then(|claims| claims.object_id.as_deref()) else { return "unknown" };
     if !alone || object.collection == "groups" {
         "unknown"
     } else if own.eq_ignore_ascii_case(&object.id) {

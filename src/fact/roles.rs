@@ -14,7 +14,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     row.quote("role", asked);
     own(seen, row);
     let Some((index, roles)) = roles(seen) else { return };
-    let (word, mark) = state(row, asked, roles, claims(seen));
+    let (word, mark) = state(row, asked, roles, seen.claims());
     row.say_marked("role.state", word, mark);
     row.account("role.state", observed(row, asked, word), vec![index]);
 }
@@ -22,13 +22,6 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
 fn roles<'a>(seen: &'a Seen<'_>) -> Option<(usize, &'a Roles)> {
     seen.evidence.iter().enumerate().find_map(|(index, observation)| match &observation.detail {
         Detail::Roles(roles) => Some((index, roles)),
-        _ => None,
-    })
-}
-
-fn claims<'a>(seen: &'a Seen<'_>) -> Option<&'a Claims> {
-    seen.evidence.iter().find_map(|observation| match &observation.detail {
-        Detail::Claims(claims) => Some(claims),
         _ => None,
     })
 }
