@@ -62,7 +62,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     // Where none answers, the first speaks for all.
     if let Some(answer) = deciding.or(listed_servers.first()) {
         super::doubt::read(seen, row, answer);
-        row.quote("nameserver", super::nameservers::shown(answer.nameserver));
+        super::nameservers::name(row, answer.nameserver);
     }
     if let Some(query) = deciding.and_then(|answer| answer.query) {
         row.say("dns.chain", chain(seen, &subject, query, &addresses));

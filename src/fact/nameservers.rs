@@ -37,7 +37,7 @@ pub(super) fn nameserver_rows(seen: &Seen<'_>, hosts: &[Row]) -> Vec<Row> {
                 }
             }
             super::doubt::read(seen, &mut row, answer);
-            row.quote("nameserver", shown(answer.nameserver));
+            name(&mut row, answer.nameserver);
             row.quote("host", seen.host(&host.subject).unwrap_or_default());
             row.quote("answer", told(answer.word, &answer.addresses));
             row.quote("nameservers", listed(&seen.settings.nameservers));
@@ -84,7 +84,9 @@ pub(super) fn all_nameservers(seen: &Seen<'_>, rows: &[Row]) -> Row {
         )
     } else if let Some(deaf) = rows.iter().find(|row| row.word("dns.edns") == Some("dropped")) {
         let server = deaf.value("nameserver").unwrap_or_default();
-        row.quote("nameserver", server);
+        for name in ["nameserver", "nameserver_address", "nameserver_port"] {
+            row.quote(name, deaf.value(name).unwrap_or_default());
+        }
         ("edns-dropped", format!("{server} answers no question with EDNS; those without are answered"))
     } else {
         let count = servers.len();
@@ -104,6 +106,13 @@ pub(super) fn places(nameservers: &[SocketAddr]) -> &'static str {
         [one] => one,
         _ => "several",
     }
+}
+
+/// Quotes a nameserver, for prose and for commands.
+pub(super) fn name(row: &mut Row, nameserver: SocketAddr) {
+    row.quote("nameserver", shown(nameserver));
+    row.quote("nameserver_address", nameserver.ip().to_string());
+    row.quote("nameserver_port", nameserver.port().to_string());
 }
 
 pub(super) fn shown(nameserver: SocketAddr) -> String {

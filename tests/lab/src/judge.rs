@@ -116,6 +116,12 @@ pub fn against_contract(report: &Value, exit: Option<i32>) -> Vec<String> {
         if controls.is_empty() || list(&diagnosis["remedies"]).is_empty() {
             wrong.push(format!("{cause} has no control or no remedy"));
         }
+        for remedy in list(&diagnosis["remedies"]) {
+            let runs = list(&remedy["commands"]).iter().map(|command| text(&command["run"]));
+            wrong.extend(
+                runs.filter(|run| !can_be_asked(run)).map(|run| format!("{cause}: dig takes no such server: {run}")),
+            );
+        }
         if let Some(both) = controls.iter().find(|control| ruled_out.contains(control)) {
             wrong.push(format!("{cause} both names and rules out {both}"));
         }
@@ -149,6 +155,12 @@ fn list(value: &Value) -> &[Value] {
 
 fn words(value: &Value) -> Vec<&str> {
     list(value).iter().filter_map(Value::as_str).collect()
+}
+
+/// Whether dig, where a command has it, is given a server as it takes one: an address, with the port elsewhere.
+fn can_be_asked(run: &str) -> bool {
+    let server = run.split_whitespace().find_map(|word| word.strip_prefix('@')).filter(|_| run.contains("dig "));
+    server.is_none_or(|server| server.starts_with('<') || server.parse::<std::net::IpAddr>().is_ok())
 }
 
 #[cfg(test)]
