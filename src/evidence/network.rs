@@ -77,6 +77,8 @@ impl Comparison {
 pub enum Changed {
     /// Both sides send small segments only.
     SmallSegments,
+    /// Nothing: the same handshake once more.
+    Nothing,
     /// Another server name to the same address.
     OtherName,
     /// Through the proxy from which NO_PROXY exempts the host.

@@ -35,7 +35,8 @@ pub(super) async fn beside<T, E>(run: &Run, doubt: &Doubt, work: impl Future<Out
         tokio::time::sleep(patience / SHARE).await;
         // Over before the handshake's own patience is, so that both have spoken.
         let left = patience / 2;
-        tokio::join!(small_segments(run, doubt, left), async {
+        let repeated = |changed| once_more(run, doubt, changed, left);
+        tokio::join!(repeated(Changed::SmallSegments), repeated(Changed::Nothing), async {
             if !doubt.postgres {
                 other_name(run, doubt, left).await;
             }
@@ -81,12 +82,17 @@ pub(super) async fn other_name(run: &Run, doubt: &Doubt, patience: Duration) {
     .await;
 }
 
-/// The same handshake in small segments: what loses large packets lets these pass.
-async fn small_segments(run: &Run, doubt: &Doubt, patience: Duration) {
+/// The same handshake once more, in small segments or as it was: what loses large packets lets only the small ones pass, and what loses now
+/// and then lets both.
+async fn once_more(run: &Run, doubt: &Doubt, changed: Changed, patience: Duration) {
     let trust = run.trust().await;
-    let comparison = Comparison::new(Changed::SmallSegments, doubt.peer, &doubt.host);
+    let comparison = Comparison::new(changed, doubt.peer, &doubt.host);
     made(run, &doubt.subject, comparison, patience, async {
-        let mut stream = dial::small_segments(doubt.dialled).await.map_err(|error| failed(&error))?;
+        let stream = match changed {
+            Changed::SmallSegments => dial::small_segments(doubt.dialled).await,
+            _ => dial::again(doubt.dialled).await,
+        };
+        let mut stream = stream.map_err(|error| failed(&error))?;
         if doubt.postgres && !matches!(postgres::request_ssl(&mut stream, patience).await?, Ssl::Accepted) {
             return Ok((Outcome::Rejected, None));
         }

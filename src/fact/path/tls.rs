@@ -77,9 +77,18 @@ pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
     // The fewest hops at which a refusal still came.
     let mut nearest: Option<u32> = None;
     let mut walked = false;
+    // Whether handshakes in small segments, and in ordinary ones, were answered; nothing while that is not known.
+    let (mut small, mut large) = (None, None);
     for (_, observation, comparison) in found {
         let fact = match comparison.changed {
-            Changed::SmallSegments => "small-segments",
+            Changed::SmallSegments => {
+                small = small.max(heard(observation.outcome));
+                continue;
+            }
+            Changed::Nothing => {
+                large = large.max(heard(observation.outcome));
+                continue;
+            }
             Changed::OtherName => "other-name",
             Changed::ThroughProxy => "proxied",
             Changed::BesideProxy => "beside-proxy",
@@ -115,10 +124,25 @@ pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
             row.say(fact, word);
         }
     }
+    match (small, large) {
+        (Some(true), Some(true)) => row.say("small-segments", "both"),
+        (Some(true), Some(false)) => row.say("small-segments", "answers"),
+        (Some(false), _) => row.say("small-segments", "same"),
+        _ => {}
+    }
+    // The other name says nothing where the own one passes the next time.
+    if large == Some(true) && row.word("other-name") == Some("answers") {
+        row.say("other-name", "both");
+    }
     if walked && row.word("tcp.failure") == Some("refused") {
         row.say("refusal.born", if nearest == Some(1) { "first-hop" } else { "beyond" });
         row.quote("hop", nearest.map(|hops| hops.to_string()).unwrap_or_default());
     }
+}
+
+/// Whether it was answered, if it came to an end.
+fn heard(outcome: Outcome) -> Option<bool> {
+    (!unfinished(outcome)).then_some(outcome.is_ok())
 }
 
 fn unfinished(outcome: Outcome) -> bool {

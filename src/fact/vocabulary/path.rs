@@ -84,13 +84,13 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare(
         "small-segments",
-        "the same handshake in segments of 536 bytes, beside one that stalls",
-        &["answers", "same"],
+        "the same handshake in segments of 536 bytes, beside one that stalls; both = once more in ordinary segments is answered as well",
+        &["answers", "both", "same"],
     ),
     declare(
         "other-name",
-        "another server name to the same address, beside a handshake that stalls or is cut",
-        &["answers", "same"],
+        "another server name to the same address, beside a handshake that stalls or is cut; both = its own name, once more, is answered as well",
+        &["answers", "both", "same"],
     ),
     declare(
         "other-flow",
