@@ -128,7 +128,13 @@ fn blocked_by(facts: &Facts, check: &Check, row: Option<&Row>, before: &[Judged<
             )
         )
     };
-    let of_entra = check.target == TOKEN && row.is_some_and(|row| asks_entra(row) && unanswered(row));
+    // A limit on the whole host is one fault, whatever is asked of it.
+    let throttled = |row: &Row| {
+        let login = facts.row(LOGIN).and_then(|login| login.word("http.reply"));
+        row.word("entra.reply") == Some("throttled") && login == Some("throttled")
+    };
+    let of_entra =
+        check.target == TOKEN && row.is_some_and(|row| asks_entra(row) && (unanswered(row) || throttled(row)));
     let is_login = |judged: &&Judged<'_>| judged.check.target == LOGIN && judged.check.stage == Stage::Https;
     let login = before.iter().filter(|judged| of_entra && is_login(judged)).map(|judged| &judged.check.id);
     // A machine without any route reaches neither nameservers nor the metadata address: one fault, told where it is met first.
