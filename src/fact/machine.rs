@@ -1,5 +1,6 @@
 //! This machine: its clock, its proxy variables, IPv6, libpq's variables and its trusted roots.
 
+use super::address::class;
 use super::{Row, Seen};
 use crate::evidence::{Detail, Machine};
 use crate::failure::Outcome;
@@ -143,11 +144,13 @@ fn require_auth(value: &str) -> &'static str {
 }
 
 fn ipv6(seen: &Seen<'_>, row: &mut Row, machine: &Machine, index: usize, hosts: &[Row]) {
+    // Only what lies beyond this machine and its site tells of an IPv6 route: a filter's `::` is answered by the own kernel.
+    let global = |peer: std::net::IpAddr| peer.is_ipv6() && matches!(class(&[peer], seen.cloud), "public" | "in-tag");
     // One server's dead address may be the server's; Entra's many addresses convict this machine.
     let entra = hosts.iter().filter(|host| host.subject != crate::verb::SERVER);
     let connects = entra.clone().flat_map(|host| seen.of(&host.subject)).filter_map(|(place, observation)| {
         match &observation.detail {
-            Detail::TcpConnect(connect) if connect.peer.is_ipv6() && !connect.proxy => {
+            Detail::TcpConnect(connect) if global(connect.peer.ip()) && !connect.proxy => {
                 Some((place, observation.outcome))
             }
             _ => None,
