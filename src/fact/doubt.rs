@@ -23,7 +23,10 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>) {
     }
     if is_odd(&row.subject, answer.word) {
         if answered(answer.word) {
-            row.say("dns.authority", authority(query));
+            let beside = Beside::all(seen, &row.subject, query, DnsChanged::SameZone);
+            row.say("dns.authority", authority(query, &beside));
+            let foreign = beside.iter().find(|beside| !beside.query.authoritative);
+            row.quote("neighbour", foreign.map(|beside| beside.query.name.clone()).unwrap_or_default());
             row.quote("zone", query.soa_zone.as_deref().map(bare).unwrap_or_default());
             row.quote("zone_server", query.soa_server.as_deref().map(bare).unwrap_or_default());
             let kept = query.soa_ttl_s.or(query.ttl_s).filter(|seconds| *seconds > 0);
@@ -44,10 +47,16 @@ fn bare(name: &str) -> &str {
     if name == "." { name } else { name.trim_end_matches('.') }
 }
 
-/// Whose zone the answer comes from. RFC 2308: the SOA of a negative answer is that of the zone which holds the name.
-fn authority(query: &DnsQuery) -> &'static str {
+/// Whose zone the answer comes from. RFC 2308: the SOA of a negative answer is that of the zone which holds the name, and a zone's own
+/// server always has it. So whoever denies with AA and without a SOA, or has one name and not its neighbour, holds no zone.
+fn authority(query: &DnsQuery, beside: &[Beside<'_>]) -> &'static str {
     let Some(zone) = query.soa_zone.as_deref().map(|zone| bare(zone).to_ascii_lowercase()) else {
-        return if query.authoritative { "local-zone" } else { "unnamed" };
+        let alone = query.addresses.is_empty() || beside.iter().any(|beside| !beside.query.authoritative);
+        return match query.authoritative {
+            true if alone => "override",
+            true => "local-zone",
+            false => "unnamed",
+        };
     };
     let inside = |name: &str| {
         let name = name.to_ascii_lowercase();
@@ -77,8 +86,51 @@ fn extended_error(seen: &Seen<'_>, row: &mut Row, query: &DnsQuery) {
     let text = plain(&error.extra_text);
     row.quote(
         "extended_error",
-        if text.is_empty() { error.code.to_string() } else { format!("{} ({text})", error.code) },
+        match (purpose(error.code), text.as_str()) {
+            ("", "") => error.code.to_string(),
+            ("", text) => format!("{} ({text})", error.code),
+            (purpose, "") => format!("{} ({purpose})", error.code),
+            (purpose, text) => format!("{} ({purpose}: {text})", error.code),
+        },
     );
+}
+
+/// What an INFO-CODE is called (IANA, Extended DNS Error Codes).
+fn purpose(code: u16) -> &'static str {
+    const PURPOSES: [&str; 31] = [
+        "Other Error",
+        "Unsupported DNSKEY Algorithm",
+        "Unsupported DS Digest Type",
+        "Stale Answer",
+        "Forged Answer",
+        "DNSSEC Indeterminate",
+        "DNSSEC Bogus",
+        "Signature Expired",
+        "Signature Not Yet Valid",
+        "DNSKEY Missing",
+        "RRSIGs Missing",
+        "No Zone Key Bit Set",
+        "NSEC Missing",
+        "Cached Error",
+        "Not Ready",
+        "Blocked",
+        "Censored",
+        "Filtered",
+        "Prohibited",
+        "Stale NXDOMAIN Answer",
+        "Not Authoritative",
+        "Not Supported",
+        "No Reachable Authority",
+        "Network Error",
+        "Invalid Data",
+        "Signature Expired before Valid",
+        "Too Early",
+        "Unsupported NSEC3 Iterations Value",
+        "Unable to conform to policy",
+        "Synthesized",
+        "Invalid Query Type",
+    ];
+    PURPOSES.get(usize::from(code)).copied().unwrap_or_default()
 }
 
 /// A comparison that was answered.

@@ -101,8 +101,8 @@ pub(super) const FACTS: &[Fact] = &[
     declare("dns.tcp", "what became of the TCP retry after a truncated answer", &["answers", "silent", "refused"]),
     declare(
         "dns.authority",
-        "whose zone a doubtful answer comes from, by its AA bit and SOA: policy = a zone that does not hold the name (RPZ); azure-private = an Azure private zone; root = a root zone; local-zone = one that the nameserver holds itself; enclosing = another zone above the name; unnamed = it does not say",
-        &["policy", "azure-private", "root", "local-zone", "enclosing", "unnamed"],
+        "whose zone a doubtful answer comes from, by its AA bit and SOA: policy = a zone that does not hold the name (RPZ); azure-private = an Azure private zone; root = a root zone; local-zone = one that the nameserver holds itself; override = an entry or a policy of the nameserver itself, and no zone; enclosing = another zone above the name; unnamed = it does not say",
+        &["policy", "azure-private", "root", "local-zone", "override", "enclosing", "unnamed"],
     ),
     declare(
         "dns.extended-error",

@@ -55,6 +55,10 @@ pub fn against_story(expect: &Expect, report: &Value, exit: Option<i32>) -> Vec<
                 wrong.push(format!("the {key} of {cause} is {}, expected {wanted}", text(&diagnosis[key])));
             }
         }
+        let because = words(&diagnosis["because"]);
+        for wanted in wanted.because.iter().filter(|wanted| !because.iter().any(|line| line.contains(*wanted))) {
+            wrong.push(format!("{cause} does not say “{wanted}”, but: {}", because.join(" / ")));
+        }
     }
     for more in given.iter().skip(expect.diagnosis.len()) {
         wrong.push(format!(

@@ -14,13 +14,20 @@ pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: u
     let odd = turn % 2 == 1;
     match wanted {
         Answers::EdnsDropped if question.edns.is_some() && !over_tcp => Answers::Silent,
-        Answers::Bogus if !question.metadata.checking_disabled => Answers::Servfail,
-        Answers::EdeUnreachable => Answers::Servfail,
-        Answers::EdeBlocked | Answers::Policy | Answers::LocalZone | Answers::AzureZone | Answers::OwnRoot => {
-            Answers::Nxdomain
+        Answers::Bogus | Answers::Unsigned | Answers::Expired if !question.metadata.checking_disabled => {
+            Answers::Servfail
         }
+        Answers::EdeUnreachable => Answers::Servfail,
+        Answers::EdeBlocked
+        | Answers::Policy
+        | Answers::PolicyQuiet
+        | Answers::Override
+        | Answers::LocalZone
+        | Answers::AzureZone
+        | Answers::OwnRoot => Answers::Nxdomain,
+        Answers::PolicyNodata => Answers::Nodata,
         Answers::EdeFiltered => Answers::Unspecified,
-        Answers::LocalPrivate | Answers::WildcardZone => Answers::Private,
+        Answers::LocalPrivate | Answers::WildcardZone | Answers::PolicyPrivate => Answers::Private,
         Answers::NoRecursion => Answers::Refused,
         Answers::Flaps if odd => Answers::Nxdomain,
         Answers::EverySecond if odd => Answers::Silent,
@@ -29,6 +36,9 @@ pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: u
         Answers::EdnsDropped
         | Answers::EdnsFormerr
         | Answers::Bogus
+        | Answers::Unsigned
+        | Answers::Expired
+        | Answers::Signed
         | Answers::Flaps
         | Answers::EverySecond
         | Answers::Recovers
@@ -57,16 +67,25 @@ pub(super) fn dress(
             reply.edns = None;
         }
         Answers::Bogus if plain == Answers::Servfail => extended(reply, 6, "signature of the answer"),
+        Answers::Unsigned if plain == Answers::Servfail => extended(reply, 9, ""),
+        Answers::Expired if plain == Answers::Servfail => extended(reply, 7, ""),
         Answers::EdeBlocked if is_host => extended(reply, 15, ""),
         Answers::EdeFiltered if is_host => {
             extended(reply, 17, &format!("category not allowed, ask the helpdesk at {shadow}"));
         }
         Answers::EdeUnreachable => extended(reply, 22, "at delegation"),
-        Answers::Policy if is_host => {
+        Answers::Policy | Answers::PolicyNodata | Answers::PolicyPrivate | Answers::PolicyQuiet if is_host => {
             // As the draft on response policy zones has it, section 6.
-            clear(reply);
-            negative(reply, ResponseCode::NXDomain, (&format!("rpz.{shadow}"), &shadow));
+            let code = reply.metadata.response_code;
+            reply.authorities.clear();
+            negative(reply, code, (&format!("rpz.{shadow}"), &shadow));
             reply.additionals = std::mem::take(&mut reply.authorities);
+            reply.metadata.recursion_available = wanted != Answers::PolicyQuiet;
+        }
+        Answers::Override if is_host => {
+            clear(reply);
+            reply.metadata.response_code = ResponseCode::NXDomain;
+            reply.metadata.authoritative = true;
         }
         Answers::LocalZone => {
             clear(reply);

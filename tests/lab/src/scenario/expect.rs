@@ -25,4 +25,7 @@ pub struct ExpectedDiagnosis {
     pub controls: Vec<String>,
     pub certainty: Option<String>,
     pub severity: Option<String>,
+    /// Each stands in one of the observed facts.
+    #[serde(default)]
+    pub because: Vec<String>,
 }

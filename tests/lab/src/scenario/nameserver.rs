@@ -48,13 +48,23 @@ pub enum Answers {
     /// Questions with EDNS are lost, or answered with FORMERR.
     EdnsDropped,
     EdnsFormerr,
-    /// SERVFAIL unless it is asked not to validate.
+    /// SERVFAIL unless it is asked not to validate: a wrong signature, none where one is due, one that is past its end.
     Bogus,
+    Unsigned,
+    Expired,
+    /// The truth, with a signature that holds.
+    Signed,
     EdeBlocked,
     EdeFiltered,
     EdeUnreachable,
     /// NXDOMAIN of a response policy, of a zone of its own, of an Azure private zone, of a root of its own.
     Policy,
+    PolicyNodata,
+    PolicyPrivate,
+    /// As unbound's `rpz-signal-nxdomain-ra`: without RA.
+    PolicyQuiet,
+    /// Data of its own for this one name: AA, no SOA.
+    Override,
     LocalZone,
     AzureZone,
     OwnRoot,
