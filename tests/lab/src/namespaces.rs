@@ -12,6 +12,8 @@ mod namespace;
 mod network;
 mod postgres;
 mod real;
+mod resolver;
+mod signed;
 mod tools;
 
 use std::io;

@@ -10,7 +10,7 @@ use super::layout::{self, Layout, SUBNET_V6, UPLINK, UPLINK_V6, alone};
 use super::link::{self, Way};
 use super::machine::Machine;
 use super::namespace::Namespace;
-use super::{apart, hub, postgres, real, tools};
+use super::{apart, hub, postgres, real, resolver, tools};
 use crate::ca::Chain;
 use crate::command::Command;
 use crate::ground::{self, Ears, Ground, listen};
@@ -205,7 +205,7 @@ impl Ground for Network {
         }
         let real = self.real.iter().find(|real| matches!(real, Real::Unbound | Real::Dnsmasq)).copied();
         if let Some(real) = real.filter(|_| !address.ip().is_loopback() && !layout::is_on_the_host(address.ip())) {
-            self.dirs.push(real::nameserver(&self.services, real, address, &self.plans, behaviour)?);
+            self.dirs.push(resolver::start_one(&self.services, real, address, &self.plans, behaviour)?);
             return Ok(Ears::default());
         }
         // A stub resolver is on the machine itself.

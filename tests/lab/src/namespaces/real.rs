@@ -1,4 +1,4 @@
-//! Real servers in the lab's place, behind the router: squid as the proxy, unbound or dnsmasq as nameservers.
+//! Real servers in the lab's place, behind the router: how one is started, and squid as the proxy.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -12,8 +12,7 @@ use tempfile::TempDir;
 
 use super::apart;
 use super::namespace::Namespace;
-use crate::plan::Plan;
-use crate::scenario::{Answers, Ipv6, Nameserver, Proxy, ProxyMode, Real};
+use crate::scenario::{Proxy, ProxyMode, Real};
 
 /// How long a server may take to come up on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,39 +72,17 @@ pub(super) fn squid(
     Ok(dir)
 }
 
-/// A nameserver that knows the world's names, or denies some of them as the story says.
-pub(super) fn nameserver(
-    services: &Namespace,
-    real: Real,
-    address: SocketAddr,
-    plans: &[Plan],
-    behaviour: &Nameserver,
-) -> io::Result<TempDir> {
-    let dir = directory()?;
-    let mut command = command(real)?;
-    if real == Real::Unbound {
-        let zone = write(&dir, "zone", &zone(plans))?;
-        let configuration = write(&dir, "unbound.conf", &unbound(&dir, address, &zone, plans, behaviour)?)?;
-        command.arg("-d").arg("-c").arg(configuration);
-    } else {
-        let configuration = write(&dir, "dnsmasq.conf", &dnsmasq(&dir, address, plans, behaviour)?)?;
-        command.args(["--keep-in-foreground", "--log-facility=-", "-C"]).arg(configuration);
-    }
-    start(services, command, address, &dir.path().join("log"))?;
-    Ok(dir)
-}
-
 pub(super) fn directory() -> io::Result<TempDir> {
     tempfile::Builder::new().prefix("lab-real-").tempdir()
 }
 
-fn write(dir: &TempDir, name: &str, text: &str) -> io::Result<PathBuf> {
+pub(super) fn write(dir: &TempDir, name: &str, text: &str) -> io::Result<PathBuf> {
     let path = dir.path().join(name);
     std::fs::write(&path, text)?;
     Ok(path)
 }
 
-fn command(real: Real) -> io::Result<Command> {
+pub(super) fn command(real: Real) -> io::Result<Command> {
     let program = real.program();
     let program = program.ok_or_else(|| io::Error::other(format!("{} is not installed", real.name())))?;
     let mut command = Command::new(program);
@@ -143,103 +120,4 @@ pub(super) fn start(place: &Namespace, mut command: Command, address: SocketAddr
         thread::sleep(Duration::from_millis(10));
     }
     Ok(())
-}
-
-/// Each name of a chain with what it stands for.
-fn aliases(plan: &Plan) -> impl Iterator<Item = (&str, &str)> {
-    let names = [&plan.name].into_iter().chain(&plan.chain);
-    names.zip(&plan.chain).map(|(alias, target)| (alias.as_str(), target.as_str()))
-}
-
-fn addresses(plan: &Plan) -> Vec<IpAddr> {
-    let v6 = plan.v6.iter().filter(|_| plan.ipv6 != Ipv6::Absent).copied().map(IpAddr::from);
-    plan.v4.iter().copied().map(IpAddr::from).chain(v6).collect()
-}
-
-/// The root itself is ours: there is nothing left to ask others for.
-fn zone(plans: &[Plan]) -> String {
-    let mut zone = String::from(
-        ". 60 IN SOA ns.lab. hostmaster.lab. 1 3600 600 86400 60\n. 60 IN NS ns.lab.\nns.lab. 60 IN A 127.0.0.1\n",
-    );
-    for plan in plans {
-        for (alias, target) in aliases(plan) {
-            zone.push_str(&format!("{alias}. 60 IN CNAME {target}.\n"));
-        }
-        let last = plan.chain.last().unwrap_or(&plan.name);
-        for address in addresses(plan) {
-            let kind = if address.is_ipv4() { "A" } else { "AAAA" };
-            zone.push_str(&format!("{last}. 60 IN {kind} {address}\n"));
-        }
-    }
-    zone
-}
-
-fn unbound(
-    dir: &TempDir,
-    address: SocketAddr,
-    zone: &Path,
-    plans: &[Plan],
-    behaviour: &Nameserver,
-) -> io::Result<String> {
-    let mut local = String::new();
-    for plan in plans {
-        let kind = match plan.role.answers(behaviour) {
-            Answers::Honest => continue,
-            Answers::Nxdomain => "always_nxdomain",
-            Answers::Nodata => "always_nodata",
-            Answers::Refused => "always_refuse",
-            Answers::Private => "redirect",
-            other => return Err(cannot(Real::Unbound, other)),
-        };
-        local.push_str(&format!("  local-zone: \"{}.\" {kind}\n", plan.name));
-        if kind == "redirect" {
-            local.push_str(&format!("  local-data: \"{}. 60 IN A {}\"\n", plan.name, plan.privates[0]));
-        }
-    }
-    Ok(format!(
-        "server:\n  interface: {}\n  port: {}\n  access-control: 0.0.0.0/0 allow\n  do-ip6: no\n  num-threads: 1\n  do-daemonize: no\n  \
-         use-syslog: no\n  username: \"\"\n  chroot: \"\"\n  directory: \"{}\"\n  pidfile: \"\"\n  module-config: \"iterator\"\n  \
-         do-not-query-localhost: yes\n{local}remote-control:\n  control-enable: no\n\
-         auth-zone:\n  name: \".\"\n  zonefile: \"{}\"\n  for-downstream: yes\n  for-upstream: yes\n  fallback-enabled: no\n",
-        address.ip(),
-        address.port(),
-        dir.path().display(),
-        zone.display()
-    ))
-}
-
-fn dnsmasq(dir: &TempDir, address: SocketAddr, plans: &[Plan], behaviour: &Nameserver) -> io::Result<String> {
-    let (mut hosts, mut more) = (String::new(), String::new());
-    for plan in plans {
-        match plan.role.answers(behaviour) {
-            Answers::Honest => {}
-            Answers::Nxdomain => {
-                more.push_str(&format!("local=/{}/\n", plan.name));
-                continue;
-            }
-            Answers::Private => {
-                more.push_str(&format!("address=/{}/{}\n", plan.name, plan.privates[0]));
-                continue;
-            }
-            other => return Err(cannot(Real::Dnsmasq, other)),
-        }
-        let last = plan.chain.last().unwrap_or(&plan.name);
-        for address in addresses(plan) {
-            hosts.push_str(&format!("{address} {last}\n"));
-        }
-        for (alias, target) in aliases(plan) {
-            more.push_str(&format!("cname={alias},{target}\n"));
-        }
-    }
-    let hosts = write(dir, "hosts", &hosts)?;
-    Ok(format!(
-        "port={}\nlisten-address={}\nbind-interfaces\nno-resolv\nno-hosts\nlocal-ttl=60\npid-file=\naddn-hosts={}\n{more}",
-        address.port(),
-        address.ip(),
-        hosts.display()
-    ))
-}
-
-fn cannot(real: Real, answers: Answers) -> io::Error {
-    io::Error::other(format!("a real {} is not taught to answer so: {answers:?}", real.name()))
 }
