@@ -17,9 +17,12 @@ pub struct MetadataReply {
     pub description: Option<String>,
     pub quote: Option<String>,
     pub instance: Option<Instance>,
-    /// What came of Azure Arc's challenge: `missing`, `foreign`, `unreadable` (then nothing was sent) or `met`.
+    /// What came of Azure Arc's challenge: `missing`, `foreign`, `absent`, `unreadable` (then nothing was sent) or `met`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub challenge: Option<String>,
+    /// For how many seconds the service asks to be left alone (Retry-After).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry_after: Option<u64>,
     pub token_received: bool,
     pub date: Option<i64>,
     pub clock: i64,
@@ -41,6 +44,9 @@ pub struct TokenRequest {
     pub trace_id: Option<String>,
     pub correlation_id: Option<String>,
     pub quote: Option<String>,
+    /// For how many seconds the endpoint asks to be left alone (Retry-After).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry_after: Option<u64>,
     pub token_received: bool,
 }
 

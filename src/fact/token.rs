@@ -88,6 +88,7 @@ fn request_facts(seen: &Seen<'_>, row: &mut Row, observation: &Observation, requ
     let (word, mark) = entra_word(seen, observation, request);
     row.say_marked("entra.reply", word, mark);
     row.quote("status", request.status.map(|status| status.to_string()).unwrap_or_default());
+    row.quote("wait", wait(request.retry_after));
     let codes = request.codes.iter().map(|code| format!("AADSTS{code}"));
     let error = request.error.clone().into_iter().chain(codes).collect::<Vec<_>>().join(", ");
     row.quote("error", if error.is_empty() { super::said(observation) } else { error });
@@ -95,6 +96,11 @@ fn request_facts(seen: &Seen<'_>, row: &mut Row, observation: &Observation, requ
     row.quote("trace", request.trace_id.clone().unwrap_or_default());
     row.quote("correlation", request.correlation_id.clone().unwrap_or_default());
     row.quote("quote", request.quote.as_deref().map(super::plain).unwrap_or_default());
+}
+
+/// How long somebody asks to be left alone; empty where nobody does.
+fn wait(seconds: Option<u64>) -> String {
+    seconds.map(|seconds| super::span(i64::try_from(seconds).unwrap_or(i64::MAX))).unwrap_or_default()
 }
 
 fn entra_word(seen: &Seen<'_>, observation: &Observation, request: &TokenRequest) -> (&'static str, Mark) {
@@ -130,6 +136,8 @@ fn reply_facts(seen: &Seen<'_>, row: &mut Row, observation: &Observation, reply:
     let (word, mark) = reply_word(seen, observation, reply);
     row.say_marked("metadata.reply", word, mark);
     row.quote("status", reply.status.map(|status| status.to_string()).unwrap_or_default());
+    row.quote("wait", wait(reply.retry_after));
+    row.quote("requests", if observation.attempts > 1 { observation.attempts.to_string() } else { String::new() });
     row.quote("error", reply.error.clone().or_else(|| observation.error.clone()).unwrap_or_default());
     row.quote("description", reply.description.clone().unwrap_or_default());
     row.quote("quote", reply.quote.as_deref().map(super::plain).unwrap_or_default());
@@ -143,7 +151,9 @@ fn reply_word(seen: &Seen<'_>, observation: &Observation, reply: &MetadataReply)
     match reply.challenge.as_deref() {
         Some("missing") => return sourced("arc-no-challenge"),
         Some("foreign") => return sourced("arc-foreign-file"),
+        Some("absent") => return sourced("arc-key-missing"),
         Some("unreadable") => return sourced("arc-key-unreadable"),
+        Some("met") if reply.status == Some(401) => return sourced("arc-key-refused"),
         _ => {}
     }
     let Some(status) = reply.status else {
@@ -191,7 +201,11 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
         let why = if unused.is_empty() { why } else { format!("{why}; set too and not used: {}", unused.join(", ")) };
         return match claims.source.as_str() {
             "token-file" | "environment" => ("handed-in", format!("from {who}")),
-            _ => ("acquired", format!("{who}{why}")),
+            _ => {
+                let requests = asked.map_or(1, |asked| asked.attempts);
+                let busy = if requests > 1 { format!(", at request {requests}: busy before") } else { String::new() };
+                ("acquired", format!("{who}{busy}{why}"))
+            }
         };
     }
     let settings = seen.settings;
@@ -221,7 +235,9 @@ fn result(seen: &Seen<'_>, row: &Row, asked: Option<&Observation>, claims: Optio
                 (_, Some("azure-cli")) => "Azure CLI",
                 _ => "token endpoint",
             };
-            ("failed", format!("{whom}: {status}{said}"))
+            let wait =
+                row.value("wait").map(|wait| format!("; it asks to be left alone for {wait}")).unwrap_or_default();
+            ("failed", format!("{whom}: {status}{said}{wait}"))
         }
     }
 }

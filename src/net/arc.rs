@@ -20,7 +20,7 @@ pub(crate) struct Refusal {
 /// The key that `WWW-Authenticate: Basic realm=FILE` names.
 ///
 /// # Errors
-/// When it names none, one that is not the agent's, or one that this user cannot read: nothing is sent then.
+/// When it names none, one that is not the agent's, one that is not there, or one that this user may not read: nothing is sent then.
 pub(crate) fn key(challenge: Option<&str>) -> Result<Secret, Refusal> {
     read(challenge, Path::new(DIRECTORY))
 }
@@ -34,15 +34,24 @@ fn read(challenge: Option<&str>, directory: &Path) -> Result<Secret, Refusal> {
     if path.parent() != Some(directory) || path.extension().is_none_or(|extension| extension != "key") {
         return Err(foreign(&format!("is no .key file in {}", directory.display())));
     }
-    let unreadable = |error: std::io::Error| Refusal { word: "unreadable", says: format!("{file}: {error}") };
+    // Who may not read and what is not there are mended by different people: only the kernel's EACCES is the former.
+    let refused = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => Refusal { word: "unreadable", says: format!("{file}: {error}") },
+        std::io::ErrorKind::InvalidData => foreign("is no text"),
+        _ if error.raw_os_error() == Some(libc::ELOOP) => foreign("is a link"),
+        _ => Refusal { word: "absent", says: format!("{file}: {error}") },
+    };
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let opened = std::fs::File::options().read(true).custom_flags(flags).open(&path).map_err(unreadable)?;
-    let about = opened.metadata().map_err(unreadable)?;
+    let opened = std::fs::File::options().read(true).custom_flags(flags).open(&path).map_err(refused)?;
+    let about = opened.metadata().map_err(refused)?;
     if !about.is_file() || about.len() > KEY {
         return Err(foreign(&format!("is no file of at most {KEY} bytes")));
     }
     let mut text = zeroize::Zeroizing::new(String::new());
-    opened.take(KEY).read_to_string(&mut text).map_err(unreadable)?;
+    opened.take(KEY).read_to_string(&mut text).map_err(refused)?;
+    if text.trim().is_empty() {
+        return Err(Refusal { word: "absent", says: format!("{file} is empty") });
+    }
     Ok(Secret::new(text.trim().to_owned()))
 }
 
@@ -67,6 +76,8 @@ mod tests {
         std::fs::write(at("large.key"), vec![b'x'; 5000]).expect("a file");
         std::fs::write(at("other.txt"), "x").expect("a file");
         std::os::unix::fs::symlink("/etc/passwd", at("link.key")).expect("a link");
+        std::fs::write(at("empty.key"), "\n").expect("a file");
+        std::fs::write(at("noise.key"), b"\xff\xfe\x00").expect("a file");
         std::fs::create_dir(at("dir.key")).expect("a directory");
         let word = |challenge: Option<&str>| match read(challenge, directory.path()) {
             Ok(key) => key.expose().to_owned(),
@@ -79,8 +90,10 @@ mod tests {
             (basic(&at("large.key")), "foreign"),
             (basic(&at("other.txt")), "foreign"),
             (basic(&at("dir.key")), "foreign"),
-            (basic(&at("link.key")), "unreadable"),
-            (basic(&at("gone.key")), "unreadable"),
+            (basic(&at("link.key")), "foreign"),
+            (basic(&at("noise.key")), "foreign"),
+            (basic(&at("gone.key")), "absent"),
+            (basic(&at("empty.key")), "absent"),
             (basic(&at("../x.key")), "foreign"),
             (basic(Path::new("/etc/passwd")), "foreign"),
             ("Basic realm=".to_owned(), "missing"),

@@ -119,7 +119,7 @@ async fn exchange(builder: reqwest::ClientBuilder, url: String, ask: Sent) -> Re
     };
     let mut response = request.header("accept", "application/json").send().await.map_err(|error| classify(&error))?;
     let status = response.status().as_u16();
-    let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let retry_after = super::http::retry_after(response.headers());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
         if body.len() + chunk.len() > BODY {

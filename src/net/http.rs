@@ -60,6 +60,18 @@ impl Reply {
     }
 }
 
+/// For how many seconds a peer asks to be left alone: a number, or a date that is counted from its own clock (RFC 9110, 10.2.3). What is neither says nothing.
+pub(crate) fn retry_after(headers: &hyper::HeaderMap) -> Option<u64> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let wanted = text("retry-after")?;
+    if !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_digit()) {
+        // What no number holds is as good as for ever.
+        return Some(wanted.parse().unwrap_or(u64::MAX));
+    }
+    let (until, now) = (date(wanted)?, date(text("date")?)?);
+    Some(u64::try_from(until - now).unwrap_or(0))
+}
+
 /// An HTTP date (RFC 9110), seconds since 1970.
 pub(crate) fn date(text: &str) -> Option<i64> {
     let date = httpdate::parse_http_date(text).ok()?;
@@ -185,4 +197,35 @@ pub(crate) fn classify(error: &hyper::Error) -> Failed {
         Outcome::Other
     };
     (outcome, Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::retry_after;
+
+    #[test]
+    fn a_pause_is_a_number_or_a_date() {
+        let asked = |text: &'static str| {
+            let mut headers = hyper::HeaderMap::new();
+            headers.insert("date", "Tue, 24 Nov 2026 10:00:00 GMT".parse().expect("a value"));
+            headers.insert("retry-after", text.parse().expect("a value"));
+            retry_after(&headers)
+        };
+        for (text, expected) in [
+            ("0", Some(0)),
+            (" 7 ", Some(7)),
+            ("1000000000000", Some(1_000_000_000_000)),
+            ("99999999999999999999999", Some(u64::MAX)),
+            ("Tue, 24 Nov 2026 10:02:00 GMT", Some(120)),
+            ("Tue, 24 Nov 2026 09:00:00 GMT", Some(0)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(251_606_786_399)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(asked(text), expected, "{text}");
+        }
+        assert_eq!(retry_after(&hyper::HeaderMap::new()), None);
+    }
 }

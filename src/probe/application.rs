@@ -95,6 +95,7 @@ async fn post(run: &Run, host: &str, endpoint: &str, form: &Secret) -> Result<An
 /// Fills in what was answered; the token, or in one phrase why there is none.
 pub(crate) fn read(recorder: &Recorder, detail: &mut TokenRequest, reply: &Answer) -> Result<Secret, String> {
     detail.status = Some(reply.status);
+    detail.retry_after = reply.retry_after;
     let body = reply.json();
     let text = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str());
     let mut failed = format!("HTTP {}", reply.status);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::token::Wanted;
 use super::{Run, grant};
-use crate::evidence::{Detail, Instance, MetadataReply, Recorder};
+use crate::evidence::{Detail, Instance, MetadataReply, Pending, Recorder};
 use crate::failure::Outcome;
 use crate::net::{api, arc, http, quote};
 use crate::secret::Secret;
@@ -18,6 +18,8 @@ use crate::verb::TOKEN;
 const CONNECT: Duration = Duration::from_secs(1);
 /// A busy service is asked again as Microsoft documents, within the patience.
 const AGAIN: [Duration; 2] = [Duration::from_millis(400), Duration::from_millis(1000)];
+/// Whoever waits as long as the service asks must still be able to sign in before the deadline.
+const ROOM: Duration = Duration::from_secs(1);
 
 /// Asks for the instance document: is this an Azure VM, and which?
 pub(super) async fn instance(run: Arc<Run>) {
@@ -68,41 +70,44 @@ pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
     }
     let asked = MetadataReply { asked: "token".to_owned(), url: url.clone(), ..MetadataReply::default() };
     let mut pending = run.recorder.begin(wanted.subject, "the metadata service (token)", Detail::Metadata(asked));
-    let mut attempts = 1;
-    let until = tokio::time::Instant::now() + run.patience();
+    let mut until = tokio::time::Instant::now() + run.patience();
     let mut pauses = AGAIN.into_iter();
+    let mut proof: Option<Secret> = None;
     let answer = loop {
+        let header = proof.as_ref().map(|proof| ("authorization", proof)).or(header);
         let left = until.saturating_duration_since(tokio::time::Instant::now());
         let answer = api::get(&url, header, left, left).await;
-        let busy = answer.as_ref().is_ok_and(|answer| matches!(answer.status, 404 | 410 | 429 | 500..));
-        let pause = pauses.next().filter(|pause| busy && tokio::time::Instant::now() + *pause * 2 < until);
-        let Some(pause) = pause else { break answer };
-        attempts += 1;
+        let Ok(heard) = &answer else { break answer };
+        if heard.status == 401 && proof.is_none() && matches!(target.source, Source::Arc { .. }) {
+            match arc::key(heard.header("www-authenticate").as_deref()) {
+                Ok(key) => proof = Some(met(run, &mut pending.detail, &key)),
+                Err(refusal) => return challenged(pending, heard.status, refusal),
+            }
+            continue;
+        }
+        let Some(pause) = pauses.next().filter(|_| matches!(heard.status, 404 | 410 | 429 | 500..)) else {
+            break answer;
+        };
+        let asked = http::retry_after(&heard.headers).map(Duration::from_secs);
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        // Who names a time is waited for while the run lasts; who names none, within the patience.
+        let (pause, room) = match asked {
+            Some(asked) => (pause.max(asked), target.deadline.saturating_sub(run.recorder.elapsed() + ROOM)),
+            None => (pause, left / 2),
+        };
+        if pause >= room {
+            break answer;
+        }
+        pending.attempts += 1;
         tokio::time::sleep(pause).await;
+        if asked.is_some() {
+            until = tokio::time::Instant::now() + run.patience();
+        }
+        // A key of Azure Arc's is good for one request.
+        proof = None;
     };
-    pending.attempts = attempts;
     let Detail::Metadata(reply) = &mut pending.detail else { return None };
     reply.clock = super::clock();
-    let answer = match (answer, &target.source) {
-        (Ok(asks), Source::Arc { .. }) if asks.status == 401 => {
-            match arc::key(asks.header("www-authenticate").as_deref()) {
-                Ok(key) => {
-                    run.recorder.protect(&key);
-                    reply.challenge = Some("met".to_owned());
-                    let proof = Secret::new(format!("Basic {}", key.expose()));
-                    let left = until.saturating_duration_since(tokio::time::Instant::now());
-                    api::get(&url, Some(("authorization", &proof)), left, left).await
-                }
-                Err(refusal) => {
-                    reply.challenge = Some(refusal.word.to_owned());
-                    reply.status = Some(asks.status);
-                    pending.end(Outcome::Withheld, Some(refusal.says));
-                    return None;
-                }
-            }
-        }
-        (answer, _) => answer,
-    };
     let answer = match answer {
         Ok(answer) => answer,
         Err((outcome, error)) => {
@@ -120,6 +125,26 @@ pub(super) async fn token(run: &Run, wanted: &Wanted<'_>) -> Option<Secret> {
             None
         }
     }
+}
+
+/// The header by which this machine proves that it could read the key.
+fn met(run: &Run, detail: &mut Detail, key: &Secret) -> Secret {
+    run.recorder.protect(key);
+    if let Detail::Metadata(reply) = detail {
+        reply.challenge = Some("met".to_owned());
+    }
+    Secret::new(format!("Basic {}", key.expose()))
+}
+
+/// Nothing is sent where the challenge of Azure Arc cannot be met.
+fn challenged(mut pending: Pending, status: u16, refusal: arc::Refusal) -> Option<Secret> {
+    if let Detail::Metadata(reply) = &mut pending.detail {
+        reply.clock = super::clock();
+        reply.challenge = Some(refusal.word.to_owned());
+        reply.status = Some(status);
+    }
+    pending.end(Outcome::Withheld, Some(refusal.says));
+    None
 }
 
 /// Fills in what was answered; the token, or in one phrase why there is none.
@@ -147,6 +172,7 @@ fn fill(reply: &mut MetadataReply, answer: &http::Reply) -> Option<Value> {
     reply.description = text("error_description").or_else(|| text("message"));
     // Nothing of a body that gives a token is kept.
     if answer.status != 200 {
+        reply.retry_after = http::retry_after(&answer.headers);
         reply.quote = Some(quote(&answer.body)).filter(|quote| !quote.is_empty());
     }
     body

@@ -139,7 +139,8 @@ async fn question(
             }
         };
         let pause = answer.retry_after.map_or(AGAIN, Duration::from_secs);
-        if matches!(answer.status, 429 | 503 | 504) && !waited && tokio::time::Instant::now() + pause * 2 < until {
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        if matches!(answer.status, 429 | 503 | 504) && !waited && pause < left / 2 {
             waited = true;
             tokio::time::sleep(pause).await;
             next = Some(url);

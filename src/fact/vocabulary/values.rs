@@ -27,6 +27,8 @@ pub const VALUES: &[(&str, &str)] = &[
     ("proxy", "the proxy, without its credentials"),
     ("variable", "the variable or option that decided"),
     ("status", "an HTTP status"),
+    ("requests", "how often a busy service was asked, when more than once"),
+    ("wait", "how long a busy service asks to be left alone"),
     ("location", "where a redirect leads"),
     ("quote", "what the peer said, shortened"),
     ("issuer", "the issuer of the certificate"),

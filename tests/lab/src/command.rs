@@ -161,7 +161,8 @@ impl<'a> Command<'a> {
             return;
         }
         let metadata = self.env.iter().find(|(name, _)| name == "AZURE_POD_IDENTITY_AUTHORITY_HOST");
-        let base = metadata.map_or("http://169.254.169.254", |(_, base)| base);
+        let own = if arc { "http://localhost:40342" } else { "http://169.254.169.254" };
+        let base = metadata.map_or(own, |(_, base)| base);
         let base = base.to_owned();
         if let Some(header) = header {
             self.env("IDENTITY_ENDPOINT", &format!("{base}/msi/token"));

@@ -138,7 +138,7 @@ impl Entra {
                 error: if wanted.error.is_empty() { "invalid_request".to_owned() } else { wanted.error.clone() },
                 status: wanted.status,
             };
-            return error(&wrong, rng);
+            return error(&wrong, rng).with("Retry-After", &wanted.retry_after);
         }
         let for_graph = field(&form, "scope") == Some(format!("https://{}/.default", self.names.cloud.graph));
         let token = if for_graph { &self.graph_token } else { &self.token };

@@ -9,7 +9,7 @@ use crate::ca::Chain;
 use crate::command::Command;
 use crate::names::Names;
 use crate::plan::{Plan, Role};
-use crate::scenario::{Nameserver, Proxy, Scenario, Tcp};
+use crate::scenario::{Key, Nameserver, Proxy, Scenario, Tcp};
 
 /// One carrier. Its sockets are made by its methods only, within the world's runtime.
 pub(crate) trait Ground: Send {
@@ -34,6 +34,11 @@ pub(crate) trait Ground: Send {
 
     /// Where the metadata service listens, if it does.
     fn metadata(&mut self, fate: Tcp) -> io::Result<Option<TcpListener>>;
+
+    /// Leaves the key of Azure Arc's agent where the agent leaves it.
+    fn key(&mut self, _key: Key, _text: &str, _realm: &str) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Where the proxy is, and where it listens, if it does.
     fn proxy(&mut self, fate: Tcp) -> io::Result<(SocketAddr, Option<TcpListener>)>;

@@ -21,6 +21,8 @@ pub struct Service {
     pub graph_token: Made,
     /// The header that App Service's endpoint asks for; with it there is no other endpoint.
     pub header: Option<String>,
+    /// The key that Azure Arc's agent wants back.
+    pub key: Option<String>,
     pub date_offset: i64,
     pub ledger: Ledger,
     pub asked: AtomicU32,
@@ -70,6 +72,8 @@ impl Service {
                 Some(header) => self.app_service(&request, header).with("Server", "Kestrel"),
                 None => self.answer(&request).with("Server", &self.wanted.server),
             };
+            let wait = if response.status == 200 { "" } else { &self.wanted.retry_after };
+            let response = response.with("Retry-After", wait);
             if response.write(&mut stream, self.date_offset).await.is_err() {
                 return;
             }
@@ -119,7 +123,13 @@ impl Service {
         }
         match path.trim_end_matches('/') {
             "/metadata/instance" if query.contains("api-version=") => Response::json(200, &self.instance()),
-            "/metadata/identity/oauth2/token" if query.contains("resource=") => self.token(query),
+            "/metadata/identity/oauth2/token" if query.contains("resource=") => {
+                let proof = request.header("authorization").and_then(|proof| proof.strip_prefix("Basic "));
+                if query.contains("api-version=2020-06-01") && (proof.is_none() || proof != self.key.as_deref()) {
+                    return self.challenge();
+                }
+                self.token(query)
+            }
             "/metadata/instance" | "/metadata/identity/oauth2/token" => {
                 refused("invalid_request", "Bad request. A required query parameter is missing")
             }
@@ -135,9 +145,6 @@ impl Service {
     }
 
     fn token(&self, query: &str) -> Response {
-        if query.contains("api-version=2020-06-01") {
-            return self.challenge();
-        }
         let of = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         let names = &self.names;
         if of("object_id").is_some_and(|id| id != names.object_id)

@@ -110,6 +110,11 @@ fn again(job: Option<Job>) -> Result<Command, String> {
     Ok(command)
 }
 
+/// Makes the program run as an ordinary user of the world's machine.
+pub(crate) fn humble(command: &mut Command) {
+    apart::humble(command);
+}
+
 /// Whether this process stands inside, to do what its arguments say.
 pub fn is_inside() -> bool {
     order().is_some()

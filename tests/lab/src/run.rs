@@ -143,6 +143,10 @@ fn prepare(program: &Path, world: &World, more: &[&str]) -> Command {
     if let Some(profile) = std::env::var_os("LLVM_PROFILE_FILE") {
         command.env("LLVM_PROFILE_FILE", profile);
     }
+    #[cfg(target_os = "linux")]
+    if world.humble {
+        crate::namespaces::humble(&mut command);
+    }
     command.stdin(if world.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     command
 }

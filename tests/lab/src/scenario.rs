@@ -24,7 +24,7 @@ pub use entra::{Entra, EntraMode};
 pub use expect::{Expect, ExpectedDiagnosis};
 pub use host::{Host, Http, Ipv6, Tcp, Tls};
 pub use link::{Hub, Link, Peer};
-pub use metadata::{Metadata, MetadataMode};
+pub use metadata::{Key, Metadata, MetadataMode};
 pub use nameserver::{Answers, Nameserver};
 pub use principal::{GraphMode, Principal, Who, Written};
 pub use proxy::{Credentials, Proxy, ProxyKind, ProxyMode};
@@ -115,6 +115,12 @@ impl Scenario {
         if self.carrier != Carrier::Namespaces && (self.link.is_some() || self.appliance.is_some()) {
             return Err("[link] and [appliance] lie on the way: they need carrier = \"namespaces\"".to_owned());
         }
+        if self.carrier != Carrier::Namespaces && self.metadata.key != Key::None {
+            return Err(
+                "a key of Azure Arc's agent lies in one directory of the machine: it needs carrier = \"namespaces\""
+                    .to_owned(),
+            );
+        }
         self.link.as_ref().map_or(Ok(()), Link::check)?;
         for nameserver in &self.nameserver {
             let overrides = [nameserver.login, nameserver.graph, nameserver.server];
@@ -148,6 +154,8 @@ impl Scenario {
         match self.metadata.mode {
             MetadataMode::Silent => Tcp::Silent,
             MetadataMode::Closed => Tcp::Refused,
+            // Azure Arc's agent is on the machine itself, wherever that stands.
+            _ if self.token.from == From::Arc => Tcp::Ok,
             mode if !self.world.in_azure && mode != MetadataMode::Foreign => Tcp::Silent,
             _ => Tcp::Ok,
         }

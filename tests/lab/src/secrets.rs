@@ -35,9 +35,9 @@ impl Secret {
         Some(Secret { name, text, may, times: 4 })
     }
 
-    /// The header that only the platform's endpoint may see.
-    pub fn of_header(text: String) -> Secret {
-        Secret { name: "identity header", text, may: vec!["metadata"], times: usize::MAX }
+    /// What only the endpoint of a managed identity may see.
+    pub fn of_endpoint(name: &'static str, text: String) -> Secret {
+        Secret { name, text, may: vec!["metadata"], times: usize::MAX }
     }
 
     /// Where the secret shows in `bytes`: how it was written, without quoting it.

@@ -26,6 +26,8 @@ pub struct World {
     pub env: Vec<(String, String)>,
     /// What the program gets on standard input.
     pub stdin: Option<Vec<u8>>,
+    /// Whether the program runs as a user who is not root.
+    pub(crate) humble: bool,
     secrets: Vec<Secret>,
     ledger: Ledger,
     passwords: Arc<Mutex<Vec<Vec<u8>>>>,

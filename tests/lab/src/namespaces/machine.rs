@@ -1,13 +1,19 @@
 //! The machine's own files, laid over the real ones in this process's mount namespace.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::mount::{MountFlags, mount, mount_bind};
 use tempfile::TempDir;
 
+use crate::scenario::Key;
+
 /// Azure's, by which a VM knows that it is one.
 const AZURE: &str = "7783-7084-3265-9085-8269-3286-77";
+
+/// Where Azure Arc's agent keeps its keys.
+const TOKENS: &str = "/var/opt/azcmagent/tokens";
 
 /// Where systemd-resolved says what it asks.
 const RESOLVED: &str = "/run/systemd/resolve";
@@ -51,6 +57,26 @@ impl Machine {
         firmware(if self.in_azure { AZURE } else { "" })?;
         Ok(dir)
     }
+}
+
+/// The key of Azure Arc's agent. Its directory is laid over the machine's, for this process and its children only.
+pub(super) fn key(key: Key, text: &str, realm: &Path) -> io::Result<()> {
+    let directory = realm.parent().filter(|directory| *directory == Path::new(TOKENS));
+    let directory = directory.ok_or_else(|| io::Error::other(format!("{} is no key of the agent", realm.display())))?;
+    laid(&directory.to_string_lossy())?;
+    match key {
+        Key::None => return Ok(()),
+        Key::Link => {
+            let elsewhere = directory.with_file_name("elsewhere.key");
+            std::fs::write(&elsewhere, text)?;
+            return std::os::unix::fs::symlink(elsewhere, realm);
+        }
+        Key::Ok | Key::Unreadable => std::fs::write(realm, text)?,
+        Key::Other => std::fs::write(realm, text.chars().rev().collect::<String>())?,
+        Key::Large => std::fs::write(realm, text.repeat(100))?,
+    }
+    let mode = if key == Key::Unreadable { 0o000 } else { 0o440 };
+    std::fs::set_permissions(realm, PermissionsExt::from_mode(mode))
 }
 
 /// The firmware's asset tag.

@@ -1,14 +1,15 @@
 //! The network as it is built: three namespaces, two cables, real addresses and ports.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::layout::{self, Layout, SUBNET_V6, UPLINK, UPLINK_V6, alone};
 use super::link::{self, Way};
-use super::machine::Machine;
+use super::machine::{self, Machine};
 use super::namespace::Namespace;
 use super::{apart, hub, postgres, real, resolver, tools};
 use crate::ca::Chain;
@@ -16,7 +17,10 @@ use crate::command::Command;
 use crate::ground::{self, Ears, Ground, listen};
 use crate::names::Names;
 use crate::plan::{Plan, Role};
-use crate::scenario::{Answers, Link, Nameserver, Peer, Proxy, Real, Scenario, Tcp};
+use crate::scenario::{Answers, From, Key, Link, Nameserver, Peer, Proxy, Real, Scenario, Tcp};
+
+/// Where Azure Arc's agent listens.
+const ARC: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 40342);
 
 /// Three namespaces: the client's is the process's own, the world's sockets are made in the services', the router stands between.
 pub(super) struct Network {
@@ -27,6 +31,8 @@ pub(super) struct Network {
     seed: u64,
     plans: Vec<Plan>,
     real: Vec<Real>,
+    /// Whether the endpoint of managed identity is that of Azure Arc's agent, on the machine itself.
+    arc: bool,
     /// The directories of real servers.
     dirs: Vec<TempDir>,
 }
@@ -43,6 +49,7 @@ impl Network {
             seed,
             plans: Vec::new(),
             real: Vec::new(),
+            arc: false,
             dirs: Vec::new(),
         };
         for namespace in [&network.client, &network.router, &network.services] {
@@ -181,6 +188,7 @@ impl Ground for Network {
         };
         let files = machine.furnish()?;
         self.built = Some((layout, files));
+        self.arc = scenario.token.from == From::Arc;
         (self.plans, self.real) = (plans.to_vec(), world.real.clone());
         Ok(())
     }
@@ -226,8 +234,21 @@ impl Ground for Network {
     }
 
     fn metadata(&mut self, fate: Tcp) -> io::Result<Option<TcpListener>> {
+        if self.arc {
+            return match fate {
+                Tcp::Ok => {
+                    self.client.within(|| std::net::TcpListener::bind(ARC)).and_then(|ear| ground::tcp(ear).map(Some))
+                }
+                Tcp::Refused => Ok(None),
+                _ => Err(io::Error::other("no router stands before the machine itself: its agent cannot be silent")),
+            };
+        }
         let address = self.layout()?.metadata;
         if fate == Tcp::Ok { listen(address).map(Some) } else { Ok(None) }
+    }
+
+    fn key(&mut self, key: Key, text: &str, realm: &str) -> io::Result<()> {
+        machine::key(key, text, Path::new(realm))
     }
 
     fn proxy(&mut self, fate: Tcp) -> io::Result<(SocketAddr, Option<TcpListener>)> {

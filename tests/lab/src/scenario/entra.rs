@@ -25,6 +25,8 @@ pub struct Entra {
     /// 0: 401 with `invalid_client`, else 400.
     pub status: u16,
     pub body: String,
+    /// The header Retry-After of a refusal.
+    pub retry_after: String,
     pub times: u32,
 }
 

@@ -16,6 +16,24 @@ pub enum MetadataMode {
     Garbage,
 }
 
+/// The key file of Azure Arc's agent, in the agent's directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Key {
+    /// There is none.
+    #[default]
+    None,
+    Ok,
+    /// Another than the agent wants.
+    Other,
+    /// The program's user may not read it.
+    Unreadable,
+    /// Longer than a key may be.
+    Large,
+    /// A link to a file outside the directory.
+    Link,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metadata {
@@ -28,6 +46,10 @@ pub struct Metadata {
     pub times: u32,
     /// The file that Azure Arc's challenge names; empty: a challenge without one.
     pub realm: String,
+    /// What lies there; only with namespaces.
+    pub key: Key,
+    /// The header Retry-After of what is no token.
+    pub retry_after: String,
 }
 
 impl Default for Metadata {
@@ -40,7 +62,9 @@ impl Default for Metadata {
             body: String::new(),
             server: "IMDS/150.870.65.1856".to_owned(),
             times: 0,
-            realm: "/var/opt/azcmagent/tokens/lab-has-none.key".to_owned(),
+            realm: "/var/opt/azcmagent/tokens/lab.key".to_owned(),
+            key: Key::None,
+            retry_after: String::new(),
         }
     }
 }

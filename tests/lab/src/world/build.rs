@@ -24,7 +24,7 @@ use crate::plan::{self, Plan, Role};
 use crate::postgres::Postgres;
 use crate::proof::Proof;
 use crate::proxy::{Proxy, Tunnel};
-use crate::scenario::{Asks, Credentials, Form, From, GraphMode, Kind, Named, Scenario, Server, Ssl, Tls, Token};
+use crate::scenario::{Asks, Credentials, Form, From, GraphMode, Key, Kind, Named, Scenario, Server, Ssl, Tls, Token};
 use crate::secrets::Secret;
 use crate::tap::Ledger;
 use crate::tls::Side;
@@ -49,6 +49,7 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
     };
     let proof = Proof::draw(&mut rng, scenario.token.from, &names, now)?;
     let header = (scenario.token.from == From::AppService).then(|| token::random(&mut rng, 32));
+    let key = (scenario.metadata.key != Key::None).then(|| token::random(&mut rng, 64));
     let verified = matches!(scenario.graph.tls, Tls::Ok | Tls::InspectedTrusted);
     let of_graph = Secret {
         name: "Graph token",
@@ -58,7 +59,8 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
     };
     let mut secrets = vec![secret, of_graph];
     secrets.extend(Secret::of_proof(&proof));
-    secrets.extend(header.clone().map(Secret::of_header));
+    secrets.extend(header.clone().map(|text| Secret::of_endpoint("identity header", text)));
+    secrets.extend(key.clone().map(|text| Secret::of_endpoint("key of Azure Arc", text)));
     let mut site = Site {
         scenario,
         command: Command::new(scenario, names.clone(), directory.clone(), server(scenario, &names, &plans)),
@@ -77,6 +79,7 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
         secrets,
         proof,
         header,
+        key,
     };
     site.ground.lay(scenario, &site.names, &site.plans)?;
     site.entra()?;
@@ -103,6 +106,7 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
         secrets: site.secrets,
         ledger: site.ledger,
         passwords: site.passwords,
+        humble: scenario.metadata.key == Key::Unreadable,
         _held: Held { _dir: site.dir, _ground: site.ground, _tasks: site.tasks },
         runtime: None,
     })
@@ -142,6 +146,8 @@ struct Site<'a> {
     proof: Proof,
     /// App Service's header.
     header: Option<String>,
+    /// Of Azure Arc's agent.
+    key: Option<String>,
 }
 
 impl Site<'_> {
@@ -271,6 +277,10 @@ impl Site<'_> {
     }
 
     fn metadata(&mut self) -> io::Result<()> {
+        let wanted = &self.scenario.metadata;
+        if let Some(key) = &self.key {
+            self.ground.key(wanted.key, key, &wanted.realm)?;
+        }
         if let Some(listener) = self.ground.metadata(self.scenario.metadata_fate())? {
             let service = Service {
                 wanted: self.scenario.metadata.clone(),
@@ -278,6 +288,7 @@ impl Site<'_> {
                 token: self.token.clone(),
                 graph_token: self.graph_token.clone(),
                 header: self.header.clone(),
+                key: self.key.clone(),
                 date_offset: self.scenario.date_offset(),
                 ledger: self.ledger.clone(),
                 asked: 0.into(),
