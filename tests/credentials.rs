@@ -113,3 +113,22 @@ fn a_second_credential_of_the_environment_is_told() {
     assert!(observed.contains("set too and not used: AZURE_FEDERATED_TOKEN_FILE"), "{observed}");
     assert_eq!(report["verdict"], "pass");
 }
+
+/// Who is busy says for how long, in seconds or until a date, and so does the diagnosis.
+#[test]
+fn a_diagnosis_says_how_long_a_busy_service_asks_to_wait() {
+    let busy = "status = 429\nerror = \"temporarily_unavailable\"\nretry_after";
+    for (story, said) in [
+        (format!("[metadata]\n{busy} = \"180\""), "3 min"),
+        (format!("[metadata]\n{busy} = \"Fri, 31 Dec 9999 23:59:59 GMT\""), "days"),
+        (format!("[metadata]\n{busy} = \"99999999999999999999999\""), "days"),
+        (format!("[token]\nfrom = \"client-secret\"\n[entra]\n{busy} = \"60\""), "60 s"),
+    ] {
+        let output = in_world(&world(&told(&story)), &["--format", "json"]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
+        let because = report["diagnoses"][0]["because"].to_string();
+        let expected = format!("It asks to be left alone for {said}");
+        let days = said == "days" && because.contains("It asks to be left alone for") && because.contains(" days");
+        assert!(because.contains(&expected) || days, "{story}: {because}");
+    }
+}
