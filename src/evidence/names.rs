@@ -90,6 +90,8 @@ pub enum DnsChanged {
     SameZone,
     /// A random name of another zone.
     OtherZone,
+    /// The name: one that this nameserver answered before in this run, while it does not answer another.
+    AnsweredName,
     /// The nameserver: an address at which there is none (192.0.2.53, RFC 5737).
     Unroutable,
 }

@@ -35,6 +35,33 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>) {
         extended_error(seen, row, query);
     }
     compared(seen, row, answer, query);
+    if !answered(answer.word)
+        && row.word("nameserver.course").is_none()
+        && let Some((word, name)) = course(seen, answer)
+    {
+        row.say("nameserver.course", word);
+        row.quote("known_name", name);
+    }
+}
+
+/// What becomes of a name that the same nameserver answered before, while it does not answer this one.
+fn course(seen: &Seen<'_>, answer: &Answer<'_>) -> Option<(&'static str, String)> {
+    seen.evidence.iter().find_map(|observation| {
+        let Detail::DnsComparison(comparison) = &observation.detail else { return None };
+        let query = &comparison.query;
+        if comparison.changed != DnsChanged::AnsweredName || query.nameserver != answer.nameserver {
+            return None;
+        }
+        let word = match word_of(seen, observation, query) {
+            "undetermined" => return None,
+            // A refusal by name is a policy, and told as one.
+            word if answered(word) => {
+                (answer.word == "silent" && answer.beside != Some("answers")).then_some("by-name")?
+            }
+            _ => "breaks-off",
+        };
+        Some((word, query.name.clone()))
+    })
 }
 
 /// An answer that this subject should not have. A private address is what a server's name is for.
@@ -178,7 +205,11 @@ fn compared(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>, first: &DnsQuer
     let repeated = if let Some(second) = of(DnsChanged::SecondReply).iter().find(|beside| beside.contradicts(answer)) {
         Some(("two-replies", second.told()))
     } else if let Some(told) = other(&again) {
-        // A failure that is over says nothing lasting.
+        // A failure that is over says nothing lasting of the answer, but something of who gives it.
+        if !answered(answer.word) {
+            row.say("nameserver.course", "recovers");
+            row.quote("other_answer", &told);
+        }
         answered(answer.word).then_some(("flaps", told))
     } else if let Some(told) = other(&of(DnsChanged::OverTcp)) {
         Some(("tcp-differs", told))

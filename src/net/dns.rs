@@ -219,8 +219,8 @@ async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u
             (question, answer) = (plain, second);
         }
     }
-    // As stub resolvers do: a failure may be over when one looks again.
-    if answer.metadata.response_code == ResponseCode::ServFail {
+    // As stub resolvers do (glibc: options attempts): a failure may be over when one looks again.
+    if matches!(answer.metadata.response_code, ResponseCode::ServFail | ResponseCode::Refused) {
         tokio::time::sleep(RESEND[0] / 4).await;
         *attempts += 1;
         answer = soon(seen.nameserver, &question).await.unwrap_or(answer);

@@ -1,12 +1,13 @@
 //! Comparisons beside a doubtful answer of a nameserver, in the background: nobody dials what they say, and no healthy run makes them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hickory_resolver::proto::rr::RecordType;
 use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::oneshot;
 
 use super::Run;
 use crate::evidence::{DnsChanged, DnsQuery};
@@ -23,13 +24,30 @@ const PREFIX: &str = "entra-preflight-";
 const AGAIN: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What was already compared: some questions are asked once in a run.
+/// After a nameserver refuses one name, so long until it is asked for another that it knows: by then the first answers are in.
+const PAUSE: Duration = Duration::from_millis(350);
+
+/// What was already compared, for some questions are asked once in a run; and for each nameserver a name that it answered.
 #[derive(Default)]
-pub(super) struct Compared(Mutex<HashSet<(DnsChanged, SocketAddr)>>);
+pub(super) struct Compared(Mutex<HashSet<(DnsChanged, SocketAddr)>>, Mutex<HashMap<SocketAddr, String>>);
 
 impl Compared {
     fn first(&self, changed: DnsChanged, nameserver: SocketAddr) -> bool {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert((changed, nameserver))
+    }
+
+    /// Remembers what was answered, and tells whether it was.
+    pub(super) fn heard(&self, query: &DnsQuery) -> bool {
+        let answered = is_answer(query);
+        if answered && query.record_type == "A" {
+            let mut names = self.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            names.entry(query.nameserver).or_insert_with(|| query.name.clone());
+        }
+        answered
+    }
+
+    fn answered_name(&self, nameserver: SocketAddr) -> Option<String> {
+        self.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&nameserver).cloned()
     }
 }
 
@@ -67,8 +85,9 @@ pub(super) async fn compare(run: Arc<Run>, subject: String, first: DnsQuery) {
     let nameserver = first.nameserver;
     let answered = matches!(first.rcode.as_deref(), Some("NOERROR" | "NXDOMAIN"));
     let failed = first.rcode.as_deref() == Some("SERVFAIL");
+    let refused = first.rcode.as_deref() == Some("REFUSED");
     let again = async {
-        if answered || failed {
+        if answered || failed || refused {
             let all = async {
                 for _ in 0..AGAIN {
                     let other = compare(DnsChanged::Again, nameserver, first.name.clone()).await;
@@ -107,6 +126,27 @@ pub(super) async fn compare(run: Arc<Run>, subject: String, first: DnsQuery) {
         }
     };
     tokio::join!(again, over_tcp, checking_disabled, same_zone, other_zone, unroutable);
+}
+
+/// Beside a question that gets no answer, or a refusal: whether the same nameserver still answers a name that it did answer.
+/// `told` says whether the question was answered; it may come late, for silence is told by nobody.
+pub(super) async fn others(run: Arc<Run>, subject: String, nameserver: SocketAddr, told: oneshot::Receiver<bool>) {
+    let third = run.patience() / 3;
+    match tokio::time::timeout(third, told).await {
+        Ok(Ok(true)) => return,
+        Ok(_) => tokio::time::sleep(PAUSE.min(third)).await,
+        Err(_) => {}
+    }
+    if let Some(name) = run.compared.answered_name(nameserver)
+        && run.compared.first(DnsChanged::AnsweredName, nameserver)
+    {
+        let (changed, patience) = (DnsChanged::AnsweredName, (run.patience() - third).min(PATIENCE));
+        dns::compare(&run.recorder, &subject, changed, nameserver, &name, RecordType::A, patience).await;
+    }
+}
+
+fn is_answer(query: &DnsQuery) -> bool {
+    matches!(query.rcode.as_deref(), Some("NOERROR" | "NXDOMAIN")) && !query.referral
 }
 
 fn alike(one: &DnsQuery, other: &DnsQuery) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::proto::rr::RecordType;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -45,12 +46,25 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
     let servers = run.target.asked_nameservers();
     let mut heard: JoinSet<Heard> = JoinSet::new();
     for server in &servers {
+        let (tell, told) = oneshot::channel();
+        let mut tell = Some(tell);
         for kind in [RecordType::A, RecordType::AAAA] {
             let (run, subject, name, server) = (run.clone(), subject.clone(), name.clone(), *server);
+            let tell = tell.take();
             heard.spawn(async move {
-                Heard::Query(Box::new(dns::ask(&run.recorder, &subject, server, &name, kind, run.patience()).await))
+                let query = dns::ask(&run.recorder, &subject, server, &name, kind, run.patience()).await;
+                let answered = run.compared.heard(&query);
+                if let Some(tell) = tell {
+                    let _ = tell.send(answered);
+                }
+                Heard::Query(Box::new(query))
             });
         }
+        let (run, subject, server) = (run.clone(), subject.clone(), *server);
+        heard.spawn(async move {
+            super::doubt::others(run, subject, server, told).await;
+            Heard::Witness
+        });
     }
     if !own {
         heard.spawn(system(run.clone(), subject.clone(), name.clone()));

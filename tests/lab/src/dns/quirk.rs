@@ -32,6 +32,11 @@ pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: u
         Answers::Flaps if odd => Answers::Nxdomain,
         Answers::EverySecond if odd => Answers::Silent,
         Answers::Recovers if turn == 1 => Answers::Servfail,
+        Answers::RefusesOnce if turn == 1 => Answers::Refused,
+        Answers::RefusesTwice if turn <= 2 => Answers::Refused,
+        Answers::FailsTwice if turn <= 2 => Answers::Servfail,
+        Answers::Once if turn > 1 => Answers::Silent,
+        Answers::OnceThenRefuses if turn > 1 => Answers::Refused,
         Answers::UdpForged if !over_tcp => Answers::Private,
         Answers::EdnsDropped
         | Answers::EdnsFormerr
@@ -42,6 +47,11 @@ pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: u
         | Answers::Flaps
         | Answers::EverySecond
         | Answers::Recovers
+        | Answers::RefusesOnce
+        | Answers::RefusesTwice
+        | Answers::FailsTwice
+        | Answers::Once
+        | Answers::OnceThenRefuses
         | Answers::UdpForged
         | Answers::Injected => Answers::Honest,
         other => other,

@@ -83,6 +83,7 @@ impl Wanted {
                 Answers::Honest => {}
                 Answers::Nxdomain => wanted.local(name, "always_nxdomain"),
                 Answers::Nodata => wanted.local(name, "always_nodata"),
+                Answers::Silent => wanted.local(name, "always_deny"),
                 Answers::Refused => wanted.local(name, "always_refuse"),
                 Answers::Private => {
                     wanted.local(name, "redirect");

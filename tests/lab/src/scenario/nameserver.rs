@@ -76,6 +76,13 @@ pub enum Answers {
     Flaps,
     EverySecond,
     Recovers,
+    /// REFUSED once, REFUSED twice, SERVFAIL twice, then the truth for good.
+    RefusesOnce,
+    RefusesTwice,
+    FailsTwice,
+    /// The truth once, then silence, or REFUSED, for good.
+    Once,
+    OnceThenRefuses,
     /// A forged reply before the true one.
     Injected,
     /// A private address over UDP, the truth over TCP.
