@@ -78,3 +78,39 @@ fn every_story_comes_true() {
     let seed = stories::seed();
     stories::tell(&mine, seed, AT_ONCE, |story| namespaces::story(stories::program(), story, seed, &DOOR));
 }
+
+/// What the report prints for psql gets the token of this world, by every credential and way; and no secret stands in the line or in an argument.
+#[test]
+fn the_printed_lines_fetch_the_token() {
+    if !allowed() {
+        return;
+    }
+    if let Some(name) = lab::paste::missing() {
+        let required = std::env::var("PREFLIGHT_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|word| word.trim() == name), "PREFLIGHT_REQUIRE asks for {name}");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no printed line was pasted: {name} is not to be had");
+        return;
+    }
+    let names = [
+        "arc",
+        "app-service",
+        "azure-cli",
+        "client-certificate",
+        "client-secret",
+        "client-secret-proxy",
+        "identity-by-object-id",
+        "laptop-client-secret",
+        "socks5-client-secret",
+        "token-environment",
+        "token-file-line-ends",
+        "usgov-client-secret",
+        "vnet",
+        "workload-identity",
+    ];
+    let mine: Vec<Story> = names
+        .into_iter()
+        .map(|name| lab::story::named(&lab::story::directory(), &format!("healthy/{name}")).expect("a story"))
+        .collect();
+    let seed = stories::seed();
+    stories::tell(&mine, seed, AT_ONCE, |story| namespaces::pasted(stories::program(), story, seed, &DOOR));
+}

@@ -53,7 +53,8 @@ pub enum Quoting {
 /// What a line may quote.
 pub const LINE: [&str; 7] = ["server", "address", "port", "database", "user", "roots", "token"];
 /// What a command that prints a token may quote.
-pub const TOKEN: [&str; 6] = ["metadata_url", "resource", "client_id", "tenant", "login_host", "token_file"];
+pub const TOKEN: [&str; 7] =
+    ["metadata_url", "resource", "client_id", "tenant", "login_host", "to_login", "token_file"];
 
 pub(super) fn parse(file: &File) -> Result<SignInText, String> {
     let text: SignInText = file.parse()?;

@@ -2,10 +2,10 @@
 
 use super::SignIn;
 use crate::catalogue::{Catalogue, Line, Quoting};
-use crate::evidence::{Detail, Observation};
+use crate::evidence::{CaFile, Detail, Observation};
 use crate::fact::{Facts, Row};
 use crate::prose::quoting;
-use crate::verb::{SERVER, TOKEN};
+use crate::verb::{LOGIN, SERVER, TOKEN};
 
 /// Empty unless a session was ready.
 pub(super) fn lines(facts: &Facts, catalogue: &Catalogue, evidence: &[Observation]) -> Vec<SignIn> {
@@ -66,9 +66,28 @@ impl Known<'_> {
         let mut rows = rows.filter(|row| row.language == language && row.credential.iter().any(|name| name == source));
         let found = rows.find_map(|row| {
             let quoting = row.quoting.unwrap_or(row.language);
-            crate::prose::whole(row.run.trim(), |name| self.value(name).map(|value| quoted(quoting, &value)))
+            crate::prose::whole(row.run.trim(), |name| match name {
+                "to_login" => Some(self.to_login()),
+                name => self.value(name).map(|value| quoted(quoting, &value)),
+            })
         });
         found.unwrap_or_else(|| "<a command that prints a token of the same identity>".to_owned())
+    }
+
+    /// Options of curl, each with a blank after it: what decided the way to the login host and is no variable that curl reads itself.
+    fn to_login(&self) -> String {
+        let settings = &self.facts.settings;
+        let mut options = String::new();
+        if let Some(file) = settings.ca_file.as_ref().filter(|file| self.vouches(file, LOGIN)) {
+            options.push_str(&format!("--cacert {} ", quoting::shell(&file.path)));
+        }
+        let route = settings.routes.iter().find(|route| route.subject == LOGIN && route.why == "option");
+        match route.map(|route| route.proxy.as_deref()) {
+            Some(Some(proxy)) => options.push_str(&format!("--proxy {} ", quoting::shell(proxy))),
+            Some(None) => options.push_str("--noproxy '*' "),
+            None => {}
+        }
+        options
     }
 
     fn value(&self, name: &str) -> Option<String> {
@@ -111,18 +130,19 @@ impl Known<'_> {
         if line.platform != "any" && Some(&line.platform) != settings.platform.as_ref() {
             return line.roots.clone();
         }
-        let issuers: Vec<&String> = self
-            .evidence
-            .iter()
-            .filter(|observation| observation.subject == SERVER && observation.outcome.is_ok())
-            .filter_map(|observation| match &observation.detail {
-                Detail::TlsHandshake(handshake) => Some(&handshake.chain),
-                _ => None,
-            })
-            .flat_map(|chain| chain.iter().map(|certificate| &certificate.issuer))
-            .collect();
-        let of_file = settings.ca_file.as_ref().filter(|file| file.subjects.iter().any(|name| issuers.contains(&name)));
+        let of_file = settings.ca_file.as_ref().filter(|file| self.vouches(file, SERVER));
         of_file.map(|file| file.path.clone()).or_else(|| settings.roots_file.clone()).or_else(|| line.roots.clone())
+    }
+
+    /// Whether the chain of this subject leads to a root of `--ca-file`.
+    fn vouches(&self, file: &CaFile, subject: &str) -> bool {
+        let mut chains = self.evidence.iter().filter_map(|observation| match &observation.detail {
+            Detail::TlsHandshake(handshake) if observation.subject == subject && observation.outcome.is_ok() => {
+                Some(&handshake.chain)
+            }
+            _ => None,
+        });
+        chains.any(|chain| chain.iter().any(|certificate| file.subjects.contains(&certificate.issuer)))
     }
 }
 

@@ -41,13 +41,16 @@ fn script(wanted: &Az, (token, graph_token): (&Made, &Made), names: &Names) -> S
     let hang = if wanted.hang { "/bin/sleep 60\n" } else { "" };
     format!(
         "#!/bin/sh\n\
-         case \"$1 $2 $3 $4 $5 $6\" in {call}) answer={stdout};; {graph_call}) answer={graph_stdout};; *) exit 64;; esac\n\
+         case \"$1 $2 $3 $4 $5 $6\" in {call}) answer={stdout};; {graph_call}) answer={graph_stdout};; \
+         {bare}) if [ \"$7 $8\" = '--output tsv' ]; then answer={token}; else exit 64; fi;; *) exit 64;; esac\n\
          [ -z \"$AZURE_CLIENT_SECRET$PGPASSWORD$IDENTITY_HEADER\" ] || exit 65\n\
          {hang}printf '%s' {stderr} >&2\n\
          printf '%s' \"$answer\"\n\
          exit {exit}\n",
-        call = call(names.cloud.resource),
-        graph_call = call(&format!("https://{}", names.cloud.graph)),
+        call = call(names.cloud.resource, "output json"),
+        bare = call(names.cloud.resource, "query accessToken"),
+        token = quoted(&token.handed),
+        graph_call = call(&format!("https://{}", names.cloud.graph), "output json"),
         stderr = quoted(&stderr),
         stdout = quoted(&answer(token)),
         graph_stdout = quoted(&answer(graph_token)),
@@ -56,8 +59,8 @@ fn script(wanted: &Az, (token, graph_token): (&Made, &Made), names: &Names) -> S
 }
 
 /// The arguments of a question for a token, as one word of the shell.
-fn call(resource: &str) -> String {
-    quoted(&format!("account get-access-token --resource {resource} --output json"))
+fn call(resource: &str, option: &str) -> String {
+    quoted(&format!("account get-access-token --resource {resource} --{option}"))
 }
 
 fn printed(how: Printed, answer: &str) -> String {

@@ -23,6 +23,7 @@ pub mod names;
 pub mod namespaces;
 pub mod pages;
 pub mod pairs;
+pub mod paste;
 pub mod plan;
 pub mod postgres;
 pub mod proof;

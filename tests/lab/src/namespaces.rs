@@ -25,6 +25,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use self::network::Network;
+use crate::paste;
 use crate::run::{self, Run};
 use crate::scenario::{Link, Scenario};
 use crate::story::{self, Story};
@@ -47,6 +48,8 @@ struct Job {
     program: PathBuf,
     /// Without one it only builds the network.
     story: Option<String>,
+    /// Whether the printed line of psql is pasted into a shell afterwards.
+    paste: bool,
     seed: u64,
     answer: PathBuf,
 }
@@ -70,15 +73,32 @@ pub fn missing(scenario: &Scenario) -> Option<&'static str> {
 /// # Errors
 /// When the world cannot be started, or the program cannot.
 pub fn story(program: &Path, story: &Story, seed: u64, door: &[&str]) -> Result<Run, String> {
-    let run = send(program, Some(&story.name), seed, door)?;
+    told(program, story, false, seed, door)
+}
+
+/// Plays a story that ends in a sign-in, and pastes the line that is printed for psql into a shell of its machine.
+///
+/// # Errors
+/// As [`story`].
+pub fn pasted(program: &Path, story: &Story, seed: u64, door: &[&str]) -> Result<Run, String> {
+    told(program, story, true, seed, door)
+}
+
+fn told(program: &Path, story: &Story, paste: bool, seed: u64, door: &[&str]) -> Result<Run, String> {
+    let run = send(program, Some((&story.name, paste)), seed, door)?;
     run.ok_or_else(|| format!("{}: the world gave no answer", story.name))
 }
 
 /// Sends a process inside and waits for its answer.
-fn send(program: &Path, story: Option<&str>, seed: u64, door: &[&str]) -> Result<Option<Run>, String> {
+fn send(program: &Path, story: Option<(&str, bool)>, seed: u64, door: &[&str]) -> Result<Option<Run>, String> {
     let answer = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
-    let job =
-        Job { program: program.to_owned(), story: story.map(str::to_owned), seed, answer: answer.path().to_owned() };
+    let job = Job {
+        program: program.to_owned(),
+        story: story.map(|(name, _)| name.to_owned()),
+        paste: story.is_some_and(|(_, paste)| paste),
+        seed,
+        answer: answer.path().to_owned(),
+    };
     let mut command = again(Some(job))?;
     command.args(door).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = command.output().map_err(|error| format!("new namespaces are refused: {error}"))?;
@@ -137,7 +157,11 @@ fn act(job: &Job) -> Result<Option<Run>, String> {
     };
     let story = story::named(&story::directory(), name)?;
     let world = start(&story.scenario, job.seed).map_err(|error| format!("the world does not start: {error}"))?;
-    run::in_world(&job.program, &world, &story.scenario, &["--format", "json"]).map(Some)
+    let mut run = run::in_world(&job.program, &world, &story.scenario, &["--format", "json"])?;
+    if let Some(report) = run.report.as_ref().filter(|_| job.paste) {
+        run.mismatches.extend(paste::mismatches(&world, report).map_err(|error| error.to_string())?);
+    }
+    Ok(Some(run))
 }
 
 fn order() -> Option<Order> {
