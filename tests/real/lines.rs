@@ -67,6 +67,39 @@ fn psql_signs_in_by_the_lines_that_are_printed() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// PowerShell is not to be had here, so its line is read by PowerShell's grammar: each variable is given one verbatim string, which is the name.
+#[test]
+fn powershell_reads_the_names_that_were_meant() {
+    let Some(mut bench) = Bench::start("healthy/user-token", |_| ()) else { return };
+    for name in roles::ODD {
+        let report = bench.report(name, "postgres");
+        let run = line(&report, "psql", "windows");
+        for (variable, meant) in [("$env:PGUSER=", name), ("$env:PGDATABASE=", "postgres"), ("$env:PGPORT=", "")] {
+            let (_, after) = run.split_once(variable).expect(variable);
+            let (text, rest) = verbatim(after).unwrap_or_else(|| panic!("{name}: no verbatim string: {run}"));
+            assert!(meant.is_empty() || text == meant, "{name}: PowerShell reads {text}");
+            assert!(rest.starts_with("; "), "{name}: the string goes on: {run}");
+        }
+    }
+}
+
+/// A verbatim string and what follows it: any two single quotes within, straight or typographic, stand for the first of them (Windows PowerShell Language
+/// Specification, 2.3.5.2).
+fn verbatim(text: &str) -> Option<(String, &str)> {
+    let is_quote = |letter: char| matches!(letter, '\'' | '\u{2018}'..='\u{201b}');
+    let mut letters = text.char_indices().peekable();
+    letters.next().filter(|(_, letter)| is_quote(*letter))?;
+    let mut read = String::new();
+    while let Some((_, letter)) = letters.next() {
+        if is_quote(letter) && letters.next_if(|(_, next)| is_quote(*next)).is_none() {
+            let rest = letters.peek().map_or("", |(place, _)| &text[*place..]);
+            return Some((read, rest));
+        }
+        read.push(letter);
+    }
+    None
+}
+
 /// The command that prints a token is one that prints a token: curl asks a metadata service, and the Azure CLI is asked for no more than it can do.
 #[test]
 fn the_printed_token_commands_print_the_token() {

@@ -15,7 +15,7 @@ pub fn longest() -> String {
 }
 
 /// Names that every language quotes in its own way.
-pub const ODD: [&str; 12] = [
+pub const ODD: [&str; 13] = [
     "o'hara",
     "say \"hello\"",
     "#hash",
@@ -28,6 +28,7 @@ pub const ODD: [&str; 12] = [
     "{user} [x] ?a=b&c",
     "!bang ~tilde *",
     "'quoted'",
+    "it’s ‘so’",
 ];
 
 pub fn quoted(name: &str) -> String {
