@@ -17,14 +17,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
-use crate::evidence::{Detail, HostsEntry, MetadataReply, Recorder, TokenRequest};
+use crate::evidence::{Detail, GraphQuestion, HostsEntry, MetadataReply, PrincipalLookup, Recorder, TokenRequest};
 use crate::failure::Outcome;
 use crate::net::form::Answer;
 use crate::net::postgres::{Login, Step, request_ssl};
 use crate::net::socks::Goal;
 use crate::net::tls::{Trust, handshake};
 use crate::net::{dns as nameserver, http, proxy, resolver_files};
-use crate::probe::{application, metadata};
+use crate::probe::{application, metadata, principal};
 use crate::secret::Secret;
 use crate::target::proxy::Proxy;
 
@@ -127,6 +127,25 @@ pub fn metadata_reply(status: u16, body: &[u8]) -> bool {
     let token = metadata::read(&recorder, &mut detail, &answer);
     detail.instance = serde_json::from_slice(body).ok().as_ref().and_then(metadata::document);
     keep(&recorder, Detail::Metadata(detail), token.is_ok())
+}
+
+/// Answers of Microsoft Graph to the question about a name, one for each collection: a status and a body. What was read of them is what a lookup keeps.
+pub fn graph_answers(name: &str, answers: &[(u16, Vec<u8>)]) -> Detail {
+    let mut lookup =
+        PrincipalLookup { asked: "principal".to_owned(), name: name.to_owned(), ..PrincipalLookup::default() };
+    for (collection, (status, body)) in ["users", "groups", "servicePrincipals"].into_iter().zip(answers) {
+        let mut question = GraphQuestion { collection: collection.to_owned(), ..GraphQuestion::default() };
+        let answer = Answer { status: *status, body: body.clone(), retry_after: None };
+        let more = principal::page(&mut question, &mut lookup.found, "graph.microsoft.com", &answer);
+        if let Ok(Some(link)) = more {
+            assert!(link.starts_with("https://graph.microsoft.com/v1.0/"), "the token would go to {link}");
+        }
+        lookup.questions.push(question);
+    }
+    let recorder = Recorder::new();
+    recorder.note(SUBJECT, Outcome::Ok, Detail::Principal(lookup));
+    let kept = recorder.observations().pop().map(|seen| seen.detail);
+    kept.expect("what was read can be kept")
 }
 
 /// Records what was read; whether a token was found.

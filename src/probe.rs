@@ -26,7 +26,7 @@ mod machine;
 pub(crate) mod metadata;
 mod plan;
 mod pooler;
-mod principal;
+pub(crate) mod principal;
 mod reach;
 mod resolve;
 mod server;

@@ -22,6 +22,8 @@ use crate::verb::{GRAPH, PRINCIPAL};
 
 /// Pages of one question; a name that so many objects bear is ambiguous long before.
 const PAGES: usize = 4;
+/// More objects of one name are of no use to anybody.
+const ENOUGH: usize = 20;
 /// When Graph is busy and names no time.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -146,31 +148,52 @@ async fn question(
             next = Some(url);
             continue;
         }
-        let body = answer.json();
-        let failed = read(&mut kept, &answer, body.as_ref());
-        let Some(values) = body.as_ref().and_then(|body| body.get("value")?.as_array()).filter(|_| failed.is_none())
-        else {
-            return (kept, found, failed);
-        };
-        found.extend(values.iter().filter_map(|value| object(collection, value)));
         pages += 1;
-        let more = body.as_ref().and_then(|body| body.get("@odata.nextLink")?.as_str());
-        // The token goes to Graph alone, wherever a link leads.
-        let own = format!("https://{}/v1.0/", way.host);
-        let follow = more.filter(|link| link.starts_with(&own) && pages < PAGES && found.len() < 20);
-        if more.is_some() && follow.is_none() && found.is_empty() {
-            // What was not read may hold the name: nothing found is then no answer.
-            kept.outcome = Some(Outcome::TooLarge);
-            kept.description = Some("the answer goes on where it is not followed".to_owned());
-            return (kept, found, Some((Outcome::TooLarge, None)));
-        }
-        next = follow.map(str::to_owned);
+        next = match page(&mut kept, &mut found, way.host, &answer) {
+            Ok(more) if pages == PAGES && more.is_some() => match unread(&mut kept, &found) {
+                Some(failed) => return (kept, found, Some(failed)),
+                None => None,
+            },
+            Ok(more) => more,
+            Err(failed) => return (kept, found, Some(failed)),
+        };
     }
     (kept, found, None)
 }
 
+/// One page of an answer: its objects, and where the next page is.
+///
+/// # Errors
+/// Why it is none, or why it is not all.
+pub(crate) fn page(
+    kept: &mut GraphQuestion,
+    found: &mut Vec<DirectoryObject>,
+    host: &str,
+    answer: &Answer,
+) -> Result<Option<String>, Failed> {
+    let body = answer.json();
+    read(kept, answer, body.as_ref())?;
+    let values = body.as_ref().and_then(|body| body.get("value")?.as_array());
+    found.extend(values.into_iter().flatten().filter_map(|value| object(&kept.collection, value)));
+    let Some(more) = body.as_ref().and_then(|body| body.get("@odata.nextLink")?.as_str()) else { return Ok(None) };
+    // The token goes to Graph alone, wherever a link leads.
+    if more.starts_with(&format!("https://{host}/v1.0/")) && found.len() < ENOUGH {
+        return Ok(Some(more.to_owned()));
+    }
+    unread(kept, found).map_or(Ok(None), Err)
+}
+
+/// What is not read may hold the name: nothing found is then no answer.
+fn unread(kept: &mut GraphQuestion, found: &[DirectoryObject]) -> Option<Failed> {
+    found.is_empty().then(|| {
+        kept.outcome = Some(Outcome::TooLarge);
+        kept.description = Some("the answer goes on where it is not followed".to_owned());
+        (Outcome::TooLarge, None)
+    })
+}
+
 /// What an answer says of its question, and why it is none.
-fn read(kept: &mut GraphQuestion, answer: &Answer, body: Option<&Value>) -> Option<Failed> {
+fn read(kept: &mut GraphQuestion, answer: &Answer, body: Option<&Value>) -> Result<(), Failed> {
     kept.status = Some(answer.status);
     kept.retry_after = answer.retry_after;
     let text = |pointer: &str| body.and_then(|body| body.pointer(pointer)?.as_str()).map(|text| quote(text.as_bytes()));
@@ -180,13 +203,13 @@ fn read(kept: &mut GraphQuestion, answer: &Answer, body: Option<&Value>) -> Opti
     let is_list = body.is_some_and(|body| body.get("value").is_some_and(Value::is_array));
     if answer.status == 200 && is_list {
         kept.outcome = Some(Outcome::Ok);
-        return None;
+        return Ok(());
     }
     kept.outcome = Some(Outcome::Rejected);
     if kept.error.is_none() {
         kept.description = Some(quote(&answer.body)).filter(|text| !text.is_empty());
     }
-    Some((Outcome::Rejected, Some(format!("HTTP {}", answer.status))))
+    Err((Outcome::Rejected, Some(format!("HTTP {}", answer.status))))
 }
 
 /// All that the name may be: as it is written and without blanks around it; a GUID is perhaps an id.

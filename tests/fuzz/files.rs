@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Parser;
 use entra_preflight::catalogue::Catalogue;
 use entra_preflight::cli::{self, Cli};
-use entra_preflight::evidence::Recorder;
+use entra_preflight::evidence::{self, Recorder};
 use entra_preflight::failure::Outcome;
 use entra_preflight::fuzzing;
 use entra_preflight::page::{self, Detail};
@@ -128,6 +128,57 @@ fn token_file() {
 #[test]
 fn claims() {
     token("claims", vec![CLAIMS.as_bytes().to_vec()], &JSON, jwt);
+}
+
+/// What Microsoft Graph answers about a name, from its three bodies to the pages.
+#[test]
+fn graph() {
+    const NAME: &str = "DB Admins";
+    let world =
+        world(&told("[world]\nargs = [\"--principal\", \"DB Admins\"]\n[principal]\nasked = false\nwho = \"nobody\""));
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("report.json");
+    std::fs::write(&file, in_world(&world, &["--format", "json"]).stdout).expect("a file");
+    let (stamp, mut evidence) = report::saved(&file).expect("a report");
+    evidence.retain(|seen| matches!(seen.detail, evidence::Detail::Principal(_) | evidence::Detail::Settings(_)));
+    let place =
+        evidence.iter().position(|seen| matches!(seen.detail, evidence::Detail::Principal(_))).expect("a lookup");
+    let catalogue = Catalogue::load(&NONE).expect("the catalogue");
+    let nobody =
+        r#"0{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#groups(id,displayName)","value":[]}"#;
+    let group = r#"0{"value":[{"id":"8d0c8b0e-0000-4000-8000-000000000001","displayName":"DB Admins","securityEnabled":true}]}"#;
+    let user = r#"0{"value":[{"id":"8d0c8b0e-0000-4000-8000-000000000002","displayName":"DB Admins","userPrincipalName":"a_b.example#EXT#@c.onmicrosoft.com","mail":"a@b.example","userType":"Guest"}]}"#;
+    let service = r#"0{"value":[{"id":"8d0c8b0e-0000-4000-8000-000000000003","displayName":"db admins","appId":"8d0c8b0e-0000-4000-8000-000000000004","servicePrincipalType":"ManagedIdentity"},{"id":"8d0c8b0e-0000-4000-8000-000000000005","displayName":"DB Admins","appId":"x","servicePrincipalType":"Application"}]}"#;
+    let page = r#"0{"value":[],"@odata.nextLink":"https://graph.microsoft.com/v1.0/users?$skiptoken=x"}"#;
+    let denied = r#"2{"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation.","innerError":{"date":"2026-11-24T10:00:00","request-id":"8d0c8b0e-0000-4000-8000-000000000006"}}}"#;
+    let busy = r#"4{"error":{"code":"TooManyRequests","message":"Too Many Requests"}}"#;
+    let seeds = [[nobody, group, nobody], [user, nobody, service], [denied, denied, busy], [page, group, service]];
+    let seeds = seeds.iter().map(|bodies| bodies.join("\u{1e}").into_bytes()).collect();
+    let words: [&[u8]; 12] = [
+        b"\"value\":[",
+        b"{\"id\":\"",
+        b"\"displayName\":\"",
+        b"\"userPrincipalName\":null",
+        b"\"@odata.nextLink\":\"https://graph.microsoft.com.example/v1.0/\"",
+        b"DB Admins",
+        b"\"error\":{\"code\":\"",
+        b"\x1e0",
+        b"\\u0000",
+        b"\\ud800",
+        b"\x1b[2J",
+        b"\xe2\x80\xae",
+    ];
+    fuzz("graph", seeds, &words, |input| {
+        let answers = input.split(|byte| *byte == 0x1e).filter_map(<[u8]>::split_first);
+        let answers: Vec<(u16, Vec<u8>)> = answers
+            .map(|(mark, body)| {
+                ([200, 400, 403, 404, 429, 500][usize::from(mark.wrapping_sub(b'0')) % 6], body.to_vec())
+            })
+            .collect();
+        let mut evidence = evidence.clone();
+        evidence[place].detail = fuzzing::graph_answers(NAME, &answers);
+        tell(&entra_preflight::judge(stamp.clone(), evidence, &catalogue));
+    });
 }
 
 /// A text that somebody hands in, from the file to the pages.
