@@ -239,6 +239,11 @@ fn required(facts: &Facts, catalogue: &Catalogue, check: &Check) -> bool {
     if check.target == REPORTED {
         return true;
     }
+    // Where the credential gets its token from the login host, no token came without it.
+    let acquires = |token: &Row| asks_entra(token) && token.word("token.result") != Some("acquired");
+    if check.target == LOGIN && facts.row(TOKEN).is_some_and(acquires) {
+        return true;
+    }
     let topology = topology(facts);
     check
         .requirement
