@@ -103,6 +103,18 @@ impl Cloud {
     }
 
     pub fn in_tag(&self, address: IpAddr) -> bool {
+        let address = beyond_nat64(address);
         self.tag.as_ref().is_some_and(|tag| tag.prefixes.iter().any(|prefix| prefix.contains(&address)))
+    }
+}
+
+/// The IPv4 address that an IPv6 one stands for where a NAT64 translates with the well-known prefix 64:ff9b::/96 (RFC 6052); else the address itself.
+pub(crate) fn beyond_nat64(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(six) if six.segments()[..6] == [0x64, 0xff9b, 0, 0, 0, 0] => {
+            let [.., a, b, c, d] = six.octets();
+            IpAddr::from([a, b, c, d])
+        }
+        other => other,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, beyond_nat64};
 
 /// Azure's resolver: the same address in every cloud.
 pub(crate) const AZURE_RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
@@ -24,7 +24,7 @@ pub(super) fn class(addresses: &[IpAddr], cloud: &Cloud) -> &'static str {
 }
 
 fn class_of(address: IpAddr, cloud: &Cloud) -> &'static str {
-    let address = address.to_canonical();
+    let address = beyond_nat64(address.to_canonical());
     match address {
         IpAddr::V4(four) => {
             let [a, b, ..] = four.octets();
@@ -100,6 +100,8 @@ mod tests {
             ("fe80::1", "link-local"),
             ("2603:1026:3000::1", "public"),
             ("::ffff:10.0.0.1", "private"),
+            ("64:ff9b::20.1.1.1", "public"),
+            ("64:ff9b::10.0.0.1", "private"),
         ] {
             assert_eq!(of(address), expected, "{address}");
         }

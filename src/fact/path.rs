@@ -134,17 +134,23 @@ fn failure(observation: &Observation) -> &'static str {
 const AT_ONCE: u64 = 2_000;
 
 fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpConnect)]) -> Option<&'static str> {
-    // An IPv6 address without any IPv6 route is no fault: nobody would use it.
-    let routed_v6 = seen.machine().is_none_or(|machine| machine.ipv6_source.is_some());
-    let counted: Vec<_> = connects
-        .iter()
-        .filter(|(_, observation, connect)| {
-            routed_v6
-                || connect.dialled.is_ipv4()
-                || observation.outcome != Outcome::NetworkUnreachable
-                || connects.len() == 1
-        })
-        .collect();
+    // An address of a family without any route is no fault where there are others: nobody would use it.
+    let routed = |four: bool| {
+        seen.machine().is_none_or(|machine| if four { machine.ipv4_source } else { machine.ipv6_source }.is_some())
+    };
+    let usable = |(_, observation, connect): &&(usize, &Observation, &TcpConnect)| {
+        observation.outcome != Outcome::NetworkUnreachable || routed(connect.dialled.is_ipv4())
+    };
+    let mut counted: Vec<_> = connects.iter().filter(usable).collect();
+    if counted.is_empty() {
+        counted = connects.iter().collect();
+        let four = counted.first()?.2.dialled.is_ipv4();
+        if routed(!four) && counted.iter().all(|(_, _, connect)| connect.dialled.is_ipv4() == four) {
+            row.say("tcp.unrouted", if four { "ipv4" } else { "ipv6" });
+            row.quote("family", if four { "IPv4" } else { "IPv6" });
+            row.quote("other_family", if four { "IPv6" } else { "IPv4" });
+        }
+    }
     let first = counted.first()?;
     row.quote("port", first.2.peer.port().to_string());
     let ok = |observation: &Observation| observation.outcome.is_ok();

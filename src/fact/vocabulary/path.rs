@@ -16,6 +16,11 @@ pub(super) const FACTS: &[Fact] = &[
         &["silent", "refused", "unreachable", "no-route", "denied", "mixed"],
     ),
     declare(
+        "tcp.unrouted",
+        "the family of all addresses of a host, when this machine has no route for it and one for the other family",
+        &["ipv4", "ipv6"],
+    ),
+    declare(
         "proxy.kind",
         "how the proxy is spoken to: CONNECT, SOCKS5 with names resolved here, SOCKS5 with names resolved by the proxy",
         &["http", "socks5", "socks5h"],

@@ -18,6 +18,8 @@ pub const VALUES: &[(&str, &str)] = &[
     ("kept", "how long an answer may be kept in caches"),
     ("extended_error", "an Extended DNS Error: number and text"),
     ("known_name", "a name that the nameserver had answered before in this run"),
+    ("family", "the IP family of all addresses of a host, for which this machine has no route"),
+    ("other_family", "the IP family for which it has one"),
     ("neighbour", "a name that nobody has beside a doubtful one, in a zone that the nameserver does not hold"),
     ("random_name", "a name that nobody has and that was answered all the same"),
     ("name_services", "the hosts line of nsswitch.conf"),

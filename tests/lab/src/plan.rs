@@ -165,7 +165,19 @@ pub fn draw(rng: &mut Rng, scenario: &Scenario, names: &Names) -> Vec<Plan> {
     (control.tcp, control.tcp_of, control.ipv6) =
         (scenario.control.tcp, scenario.control.tcp_of.clone(), scenario.control.ipv6);
     control.public = names.cloud.arm_address(rng);
-    vec![login, graph, server, control]
+    let mut plans = vec![login, graph, server, control];
+    if scenario.world.dns64 {
+        for plan in plans.iter_mut().filter(|plan| plan.ipv6 == Ipv6::Absent) {
+            plan.v6 = plan.v4.iter().map(|address| translated(*address)).collect();
+            plan.ipv6 = Ipv6::Ok;
+        }
+    }
+    plans
+}
+
+/// The address by which a NAT64 with the well-known prefix is asked for this one (RFC 6052).
+fn translated(address: Ipv4Addr) -> Ipv6Addr {
+    Ipv6Addr::from_bits((0x64_ff9b << 96) | u128::from(address.to_bits()))
 }
 
 fn blank(rng: &mut Rng, role: Role, name: &str, port: u16, chain: Vec<String>, shadow: &str) -> Plan {

@@ -105,7 +105,7 @@ impl Scenario {
     fn check(&self) -> Result<(), String> {
         let moved = self.nameserver.iter().any(|nameserver| nameserver.address.is_some());
         if self.carrier != Carrier::Namespaces && (moved || self.world.changes_machine()) {
-            return Err("ipv6, resolv_conf, nsswitch, hosts, routes, router_routes, nft, router_nft, real and a nameserver's address change the \
+            return Err("ipv6, ipv4, dns64, resolv_conf, nsswitch, hosts, routes, router_routes, nft, router_nft, real and a nameserver's address change the \
                         machine or its router: they need carrier = \"namespaces\""
                 .to_owned());
         }
@@ -120,6 +120,10 @@ impl Scenario {
                 "a key of Azure Arc's agent lies in one directory of the machine: it needs carrier = \"namespaces\""
                     .to_owned(),
             );
+        }
+        if !self.world.ipv4 && (self.world.in_azure || !self.world.ipv6 || self.proxy.is_some()) {
+            return Err("a machine without IPv4 needs ipv6 and in_azure = false, for Azure has none such (each NIC has an IPv4 address), and no [proxy]"
+                .to_owned());
         }
         self.link.as_ref().map_or(Ok(()), Link::check)?;
         for nameserver in &self.nameserver {

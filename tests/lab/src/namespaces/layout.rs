@@ -33,7 +33,7 @@ pub(super) struct Layout {
     /// Who listens where.
     pub services: Vec<(Role, usize, SocketAddr)>,
     /// Every nameserver, in the machine's order; the last may be Azure's own, which is not in its resolv.conf.
-    pub nameservers: Vec<(Ipv4Addr, Nameserver)>,
+    pub nameservers: Vec<(IpAddr, Nameserver)>,
     /// How many of them resolv.conf names.
     listed: usize,
     pub metadata: SocketAddr,
@@ -43,6 +43,7 @@ pub(super) struct Layout {
     /// Routes of the client beside its default.
     pub routes: Vec<String>,
     pub ipv6: bool,
+    pub ipv4: bool,
     /// Of the devices between router and services.
     pub mtu: usize,
 }
@@ -59,7 +60,8 @@ impl Layout {
             rules: Vec::new(),
             routes: Vec::new(),
             mtu: scenario.link.as_ref().filter(|link| link.tells && link.mtu > 0).map_or(1500, |link| link.mtu),
-            ipv6: scenario.world.ipv6 && plans.iter().any(|plan| plan.ipv6 != Ipv6::Absent),
+            ipv6: scenario.world.ipv6 && (!scenario.world.ipv4 || plans.iter().any(|plan| plan.ipv6 != Ipv6::Absent)),
+            ipv4: scenario.world.ipv4,
         };
         let direct = scenario.proxy.as_ref().map_or(Tcp::Ok, |proxy| proxy.direct);
         let mut known = Vec::new();
@@ -97,8 +99,7 @@ impl Layout {
 
     /// Says what a packet from the client to this address meets.
     fn befalls(&mut self, role: Role, address: IpAddr, fate: Tcp) {
-        let family = if address.is_ipv4() { "ip" } else { "ip6" };
-        let to = format!("{family} daddr {address}");
+        let to = to(address);
         match fate {
             Tcp::Ok | Tcp::Refused => {
                 if !self.addresses.contains(&address) {
@@ -120,17 +121,17 @@ impl Layout {
         }
     }
 
-    fn nameserver(&mut self, address: Ipv4Addr, behaviour: &Nameserver) {
+    fn nameserver(&mut self, address: IpAddr, behaviour: &Nameserver) {
         if address.is_loopback() {
             return;
         }
         if behaviour.all == Answers::Silent {
-            self.rules.push(format!("ip daddr {address} drop"));
+            self.rules.push(format!("{} drop", to(address)));
             return;
         }
-        self.addresses.push(address.into());
+        self.addresses.push(address);
         if behaviour.tcp() == Tcp::Silent {
-            self.rules.push(format!("ip daddr {address} tcp dport 53 drop"));
+            self.rules.push(format!("{} tcp dport 53 drop", to(address)));
         }
     }
 
@@ -154,22 +155,35 @@ impl Layout {
 }
 
 /// The machine's nameservers, and Azure's own one behind them if the machine is Azure's.
-fn nameservers(scenario: &Scenario, names: &Names) -> Vec<(Ipv4Addr, Nameserver)> {
+fn nameservers(scenario: &Scenario, names: &Names) -> Vec<(IpAddr, Nameserver)> {
     let listed = &scenario.nameserver;
-    let custom = (4u8..).map(|place| in_vnet(names, 2, place));
-    let mut all: Vec<(Ipv4Addr, Nameserver)> = listed
+    let place = |place: u8| {
+        if scenario.world.ipv4 { in_vnet(names, 2, place).into() } else { IpAddr::from(nameserver_v6(place)) }
+    };
+    let mut all: Vec<(IpAddr, Nameserver)> = listed
         .iter()
-        .zip(custom)
-        .map(|(behaviour, address)| (behaviour.address.unwrap_or(address), behaviour.clone()))
+        .zip(4u8..)
+        .map(|(behaviour, number)| (behaviour.address.map_or_else(|| place(number), IpAddr::from), behaviour.clone()))
         .collect();
     if all.is_empty() {
-        let address = if scenario.world.in_azure { RESOLVER } else { in_vnet(names, 2, 4) };
+        let address = if scenario.world.in_azure { RESOLVER.into() } else { place(4) };
         all.push((address, Nameserver::default()));
     }
     if scenario.world.in_azure && all.iter().all(|(address, _)| *address != RESOLVER) {
-        all.push((RESOLVER, Nameserver::default()));
+        all.push((RESOLVER.into(), Nameserver::default()));
     }
     all
+}
+
+/// A nameserver of a network without IPv4.
+fn nameserver_v6(place: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0xdb8, 0x53, 0, 0, 0, 0, place.into())
+}
+
+/// What a rule says of packets to this address.
+fn to(address: IpAddr) -> String {
+    let family = if address.is_ipv4() { "ip" } else { "ip6" };
+    format!("{family} daddr {address}")
 }
 
 /// An address of the client's network: subnet and machine.

@@ -87,10 +87,11 @@ impl Network {
             "link add eth0 type veth peer name client
              link set client netns {router}
              link set lo up
-             address add {vm}/24 dev eth0
-             link set eth0 gso_max_segs 1 up
-             route add default via {gateway}"
+             link set eth0 gso_max_segs 1 up"
         ));
+        if layout.ipv4 {
+            client.extend(lines(&format!("address add {vm}/24 dev eth0\nroute add default via {gateway}")));
+        }
         let mut between = lines(&format!(
             "{cable}
              link set lo up
@@ -262,7 +263,7 @@ impl Ground for Network {
         }
         let layout = self.layout()?;
         let address = layout.proxy;
-        let nameserver = layout.nameservers.last().map_or(address.ip(), |(address, _)| (*address).into());
+        let nameserver = layout.nameservers.last().map_or(address.ip(), |(address, _)| *address);
         self.dirs.push(real::squid(&self.services, address, wanted, named, nameserver)?);
         Ok(Some(address))
     }

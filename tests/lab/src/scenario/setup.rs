@@ -29,6 +29,10 @@ pub struct Setup {
     pub in_azure: bool,
     /// Whether the machine has an IPv6 route, where a host has IPv6 addresses. From here on: the machine itself; only with namespaces.
     pub ipv6: bool,
+    /// Whether the machine has IPv4.
+    pub ipv4: bool,
+    /// Whether names without IPv6 addresses get translated ones, of 64:ff9b::/96, behind which a NAT64 stands.
+    pub dns64: bool,
     pub resolv_conf: Option<String>,
     pub nsswitch: Option<String>,
     /// What systemd-resolved says it asks.
@@ -47,6 +51,8 @@ impl Setup {
     pub(super) fn changes_machine(&self) -> bool {
         let lines = [&self.upstreams, &self.hosts, &self.routes, &self.router_routes, &self.nft, &self.router_nft];
         !self.ipv6
+            || !self.ipv4
+            || self.dns64
             || !self.real.is_empty()
             || self.resolv_conf.is_some()
             || self.nsswitch.is_some()
@@ -68,6 +74,8 @@ impl Default for Setup {
             user: true,
             in_azure: true,
             ipv6: true,
+            ipv4: true,
+            dns64: false,
             resolv_conf: None,
             nsswitch: None,
             upstreams: Vec::new(),
