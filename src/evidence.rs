@@ -19,7 +19,7 @@ mod settings;
 pub use claims::{Claims, Validity, skew};
 pub use identity::{Instance, MetadataReply, TokenRequest};
 pub use names::{DnsChanged, DnsComparison, DnsQuery, ExtendedError, SystemLookup};
-pub use network::{Certificate, Changed, Comparison, HttpExchange, ProxyConnect, TcpConnect, TlsHandshake};
+pub use network::{Certificate, Changed, Comparison, HttpExchange, IcmpError, ProxyConnect, TcpConnect, TlsHandshake};
 pub use postgres::{DatabaseRole, Mapping, PasswordReply, Refusal, Roles, ServerError, Session, SslRequest, Startup};
 pub use principal::{DirectoryObject, GraphQuestion, PrincipalLookup};
 pub(crate) use recorder::millis;

@@ -16,6 +16,20 @@ pub struct TcpConnect {
     pub local: Option<IpAddr>,
     /// True when the peer is a proxy.
     pub proxy: bool,
+    /// The ICMP error that ended it. Absent after a reset, after silence, and where the kernel does not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub icmp: Option<IcmpError>,
+}
+
+/// An ICMP error as it came back (RFC 792, RFC 4443).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IcmpError {
+    /// Who sent it: a router, the peer, or this machine itself.
+    pub from: IpAddr,
+    #[serde(rename = "type")]
+    pub kind: u8,
+    pub code: u8,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 
 mod http;
+mod icmp;
 mod proxy;
 mod tls;
+
+pub(super) use icmp::neighbour;
 
 use super::{Row, Seen, listed};
 use crate::evidence::{Detail, Observation, TcpConnect};
@@ -119,8 +122,10 @@ fn route(seen: &Seen<'_>, row: &mut Row, subject: &str) {
 }
 
 /// How an attempt to connect failed.
-fn failure(observation: &Observation) -> &'static str {
+fn failure(observation: &Observation, connect: &TcpConnect) -> &'static str {
     match observation.outcome {
+        // Of an ICMPv6 “administratively prohibited” the kernel makes EACCES, whoever sent it (RFC 4443, section 3.1).
+        Outcome::Denied if icmp::is_foreign(connect) => "unreachable",
         Outcome::Timeout => "silent",
         Outcome::Refused | Outcome::Reset | Outcome::Closed => "refused",
         Outcome::HostUnreachable => "unreachable",
@@ -129,9 +134,6 @@ fn failure(observation: &Observation) -> &'static str {
         _ => "mixed",
     }
 }
-
-/// Two tries and the pause between them take no longer, milliseconds, when a router says no; ARP gives up after three seconds.
-const AT_ONCE: u64 = 2_000;
 
 fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpConnect)]) -> Option<&'static str> {
     // An address of a family without any route is no fault where there are others: nobody would use it.
@@ -177,18 +179,21 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
         "some"
     };
     row.say("tcp.reach", reach);
-    let mut kinds: Vec<&'static str> = failed.iter().map(|(_, observation, _)| failure(observation)).collect();
+    let mut kinds: Vec<&'static str> =
+        failed.iter().map(|(_, observation, connect)| failure(observation, connect)).collect();
+    let unreachable = kinds.iter().filter(|kind| **kind == "unreachable").count();
     kinds.sort_unstable();
     kinds.dedup();
+    // Routers limit how many ICMP errors they send (RFC 1812, section 4.3.2.8): beside two that came, silence is the same.
+    if kinds.as_slice() == ["silent", "unreachable"] && unreachable > 1 {
+        kinds = vec!["unreachable"];
+    }
     match kinds.as_slice() {
         [] => {}
         [one] => row.say("tcp.failure", one),
         _ => row.say("tcp.failure", "mixed"),
     }
-    if kinds.as_slice() == ["unreachable"] {
-        let late = failed.iter().all(|(_, observation, _)| observation.duration_ms > AT_ONCE);
-        row.say("unreachable.after", if late { "seconds" } else { "at-once" });
-    }
+    icmp::read(row, failed.iter().map(|(_, _, connect)| *connect));
     if let [(_, observation, _), ..] = failed.as_slice() {
         row.quote("error", super::said(observation));
     }

@@ -68,6 +68,10 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], control: &Row) -> Row {
         let routed = ground.ipv4_source.is_some() || ground.ipv6_source.is_some();
         row.say("run.local-network", if routed { "routed" } else { "no-default-route" });
     }
+    if let Some((word, news)) = super::path::neighbour(seen) {
+        row.say("run.neighbour", word);
+        row.quote("neighbour", news);
+    }
     let places = super::nameservers::places(&seen.settings.nameservers);
     row.say("run.nameservers", places);
     let local = (places == "loopback").then_some("local");

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use super::resolver_files;
-use crate::evidence::{Detail, HostsEntry, Recorder, SystemLookup};
+use crate::evidence::{Detail, HostsEntry, IcmpError, Recorder, SystemLookup};
 use crate::failure::Outcome;
 
 /// More than any machine's own file, less than what could hurt.
@@ -214,5 +214,78 @@ pub(crate) fn acknowledged(socket: std::os::fd::BorrowedFd<'_>) -> Option<bool> 
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn acknowledged(_socket: std::os::fd::BorrowedFd<'_>) -> Option<bool> {
+    None
+}
+
+/// Whether ICMP errors that end a connection attempt on this socket are kept with their sender (IP_RECVERR, ip(7); for TCP since Linux 5.8).
+/// An established connection is not to end by one: it is switched off again there.
+#[cfg(target_os = "linux")]
+pub(crate) fn keep_icmp(socket: std::os::fd::BorrowedFd<'_>, v6: bool, keep: bool) {
+    use std::os::fd::AsRawFd;
+    let (level, option) =
+        if v6 { (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) } else { (libc::IPPROTO_IP, libc::IP_RECVERR) };
+    let value = libc::c_int::from(keep);
+    let place = std::ptr::from_ref(&value).cast();
+    // SAFETY: the kernel reads one integer, which lives through the call; the descriptor is borrowed.
+    unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, place, size_of_val(&value) as libc::socklen_t) };
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn keep_icmp(_socket: std::os::fd::BorrowedFd<'_>, _v6: bool, _keep: bool) {}
+
+/// The ICMP error that this socket kept, and who sent it.
+#[cfg(target_os = "linux")]
+pub(crate) fn icmp_error(socket: std::os::fd::BorrowedFd<'_>) -> Option<IcmpError> {
+    use std::os::fd::AsRawFd;
+    // Room for several messages, aligned as their headers ask.
+    let mut room = [0_u64; 64];
+    // SAFETY: an all-zero msghdr is a valid value of this plain structure: no address, no data.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_control = room.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&room);
+    // SAFETY: the kernel writes at most msg_controllen bytes to `room`, which outlives the message.
+    if unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) } < 0 {
+        return None;
+    }
+    // SAFETY: the message is the kernel's, and `room` is still there; CMSG_NXTHDR ends with null inside of it.
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(&message) };
+    while let Some(control) = unsafe { header.as_ref() } {
+        let kind = (control.cmsg_level, control.cmsg_type);
+        if kind == (libc::IPPROTO_IP, libc::IP_RECVERR) || kind == (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) {
+            // SAFETY: a message of this kind holds a sock_extended_err and the sender's address behind it, at any alignment.
+            return unsafe { error_of(libc::CMSG_DATA(header).cast()) };
+        }
+        // SAFETY: as above.
+        header = unsafe { libc::CMSG_NXTHDR(&message, header) };
+    }
+    None
+}
+
+/// # Safety
+/// `place` holds a sock_extended_err and the socket address of its offender.
+#[cfg(target_os = "linux")]
+unsafe fn error_of(place: *const libc::sock_extended_err) -> Option<IcmpError> {
+    // SAFETY: the caller's promise; reads need no alignment.
+    let error = unsafe { place.read_unaligned() };
+    // SAFETY: as above.
+    let offender = unsafe { place.add(1) };
+    let from = match error.ee_origin {
+        libc::SO_EE_ORIGIN_ICMP => {
+            // SAFETY: an error of this origin has an IPv4 address behind it.
+            let address = unsafe { offender.cast::<libc::sockaddr_in>().read_unaligned() };
+            IpAddr::from(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)))
+        }
+        libc::SO_EE_ORIGIN_ICMP6 => {
+            // SAFETY: likewise an IPv6 address.
+            let address = unsafe { offender.cast::<libc::sockaddr_in6>().read_unaligned() };
+            IpAddr::from(Ipv6Addr::from(address.sin6_addr.s6_addr))
+        }
+        _ => return None,
+    };
+    Some(IcmpError { from, kind: error.ee_type, code: error.ee_code })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn icmp_error(_socket: std::os::fd::BorrowedFd<'_>) -> Option<IcmpError> {
     None
 }

@@ -172,7 +172,6 @@ pub(super) fn few_hops(asides: &mut JoinSet<()>, place: &Place, (peer, dialled):
     }
     for hops in 1..=HOPS {
         let changed = Comparison { hops: Some(hops), ..Comparison::new(Changed::FewHops, peer, &place.host) };
-        // An unreachable may have taken most of the patience already.
         let patience = place.run.patience() / SHARE;
         asides.spawn(connects(place.clone(), changed, patience, async move { dial::hops(dialled, hops).await }));
     }

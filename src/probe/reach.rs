@@ -164,7 +164,7 @@ async fn directly(place: &Place) {
                     Ok(stream) => stream,
                     Err(outcome) => {
                         if connects.is_empty() && speaking.is_none() {
-                            if matches!(outcome, Outcome::Refused | Outcome::HostUnreachable) {
+                            if outcome == Outcome::Refused {
                                 compare::few_hops(&mut asides, place, (peer, dialled));
                             }
                             if !doubted {

@@ -65,9 +65,6 @@ pub(super) fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'sta
     Some(word)
 }
 
-/// A neighbour answers within this time, milliseconds.
-const AT_ONCE: u64 = 1_000;
-
 /// What changed the outcome of a doubtful connection or handshake.
 pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
     let found = details(seen, subject, |detail| match detail {
@@ -101,13 +98,7 @@ pub(super) fn comparisons(seen: &Seen<'_>, row: &mut Row, subject: &str) {
                 if observation.outcome == Outcome::Refused {
                     nearest = Some(nearest.map_or(hops, |known| known.min(hops)));
                 }
-                if hops == 1 && !unfinished(observation.outcome) {
-                    walked = true;
-                    // A next hop that is there says at once that one hop is not enough.
-                    let said = matches!(observation.outcome, Outcome::HostUnreachable | Outcome::Refused | Outcome::Ok);
-                    let at_once = said && observation.duration_ms < AT_ONCE;
-                    row.say("next-hop", if at_once { "answers" } else { "silent" });
-                }
+                walked |= hops == 1 && !unfinished(observation.outcome);
                 continue;
             }
         };

@@ -108,19 +108,19 @@ pub(super) const FACTS: &[Fact] = &[
         &["first-hop", "beyond"],
     ),
     declare(
-        "next-hop",
-        "what the first hop says to a SYN that may pass one hop, beside a refusal or an unreachable: at once that it is too few, or nothing for seconds",
-        &["answers", "silent"],
+        "icmp.sender",
+        "who sent the ICMP errors that ended the connections, where all agree; nobody where there was none, or where the kernel does not tell",
+        &["this-machine", "peer", "router"],
+    ),
+    declare(
+        "icmp.says",
+        "what those ICMP errors say: administratively prohibited, port unreachable (as packet filters reject), host or network unreachable, or time exceeded (a loop)",
+        &["prohibited", "port", "unreachable", "loop", "other"],
     ),
     declare(
         "stalled",
         "of a request or handshake without an answer: whether the peer's TCP acknowledged what was sent",
         &["acknowledged", "unacknowledged"],
-    ),
-    declare(
-        "unreachable.after",
-        "when the news came that an address is unreachable: at once (ICMP, a route), or after seconds (nobody answered ARP or neighbour discovery)",
-        &["at-once", "seconds"],
     ),
     declare(
         "other-port",

@@ -45,5 +45,10 @@ pub(super) const FACTS: &[Fact] = &[
         "whether 192.0.2.53, where there is no nameserver, answers DNS (only asked beside a doubtful answer); local = all nameservers are on this machine",
         &["intercepted", "none", "local"],
     ),
+    declare(
+        "run.neighbour",
+        "whether news came, after seconds, that nobody answers ARP or neighbour discovery on the way to a public host: missing at this machine's own next hop, beyond a router, or one of the two",
+        &["missing-here", "missing-beyond", "missing"],
+    ),
     declare("run.local-network", "whether this machine has any default route", &["routed", "no-default-route"]),
 ];

@@ -79,26 +79,26 @@ impl Layout {
                 if beside && matches!(fate.tcp, Tcp::Ok | Tcp::Refused) {
                     layout.addresses.push(fate.address);
                 }
-                layout.befalls(plan.role, fate.address, if beside { direct } else { fate.tcp });
+                layout.befalls(fate.address, if beside { direct } else { fate.tcp });
             }
         }
         for (address, behaviour) in nameservers(scenario, names) {
             layout.nameserver(address, &behaviour);
             layout.nameservers.push((address, behaviour));
         }
-        layout.befalls(Role::Server, layout.metadata.ip(), scenario.metadata_fate());
+        layout.befalls(layout.metadata.ip(), scenario.metadata_fate());
         if scenario.world.in_azure {
             // Azure's DHCP server hands out both beside the default route.
             layout.routes.extend([RESOLVER, METADATA].map(|address| format!("add {address} via {}", gateway(names))));
         }
         if let Some(proxy) = &scenario.proxy {
-            layout.befalls(Role::Server, layout.proxy.ip(), proxy.fate());
+            layout.befalls(layout.proxy.ip(), proxy.fate());
         }
         layout
     }
 
     /// Says what a packet from the client to this address meets.
-    fn befalls(&mut self, role: Role, address: IpAddr, fate: Tcp) {
+    fn befalls(&mut self, address: IpAddr, fate: Tcp) {
         let to = to(address);
         match fate {
             Tcp::Ok | Tcp::Refused => {
@@ -108,10 +108,9 @@ impl Layout {
             }
             Tcp::Silent => self.rules.push(format!("{to} drop")),
             Tcp::Unreachable => {
-                let why = match (role, address) {
-                    (_, IpAddr::V6(_)) => "icmpv6 type addr-unreachable",
-                    (Role::Server, IpAddr::V4(_)) => "icmp type host-unreachable",
-                    (_, IpAddr::V4(_)) => "icmp type host-prohibited",
+                let why = match address {
+                    IpAddr::V4(_) => "icmp type host-unreachable",
+                    IpAddr::V6(_) => "icmpv6 type addr-unreachable",
                 };
                 self.rules.push(format!("{to} reject with {why}"));
             }
