@@ -70,7 +70,7 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], control: &Row) -> Row {
     }
     if let Some((word, news)) = super::path::neighbour(seen) {
         row.say("run.neighbour", word);
-        row.quote("neighbour", news);
+        row.quote("missing_neighbour", news);
     }
     let places = super::nameservers::places(&seen.settings.nameservers);
     row.say("run.nameservers", places);

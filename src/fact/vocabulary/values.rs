@@ -68,7 +68,7 @@ pub const VALUES: &[(&str, &str)] = &[
     ("control", "what the control destination did, when it was asked"),
     ("prefix", "the range in which all addresses lie that fail"),
     ("icmp", "the ICMP error that ended the connections, and who sent it"),
-    ("neighbour", "the ICMP error that says that a neighbour is missing, and who sent it"),
+    ("missing_neighbour", "the ICMP error that says that a neighbour is missing, and who sent it"),
     ("hop", "how many hops away a refusal is born, at most"),
     ("settings", "the settings in question"),
     ("asked_name", "the name that was looked up in the directory"),
