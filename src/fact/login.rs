@@ -150,7 +150,7 @@ fn startup(seen: &Seen<'_>, row: &mut Row) {
     row.account("pg.asks", observed, vec![index]);
 }
 
-/// What PostgreSQL asks on 5432, when PgBouncer on 6432 asked for no token.
+/// What PostgreSQL asks on 5432, when PgBouncer on 6432 asked for no token or refused it.
 fn beside(seen: &Seen<'_>, row: &mut Row) {
     let found = seen.of(SERVER).find_map(|(_, observation)| match &observation.detail {
         Detail::Comparison(comparison) if comparison.changed == Changed::PastPooler => Some((observation, comparison)),

@@ -38,8 +38,10 @@ pub(super) async fn run(run: Arc<Run>) {
     let Detail::Password(detail) = &mut pending.detail else { return };
     detail.authenticated = matches!(answer, Ok(Step::Done(())));
     let (outcome, error) = ended(answer, &mut detail.server_error);
-    // Class 28 is "invalid authorization": whom the name and the token stand for may explain it.
-    let named = detail.server_error.as_ref().is_some_and(|error| error.sqlstate.starts_with("28"));
+    // Class 28 is "invalid authorization", which a pooler says in its own way: whom the name and the token stand for may explain it.
+    let named = detail.server_error.as_ref().is_some_and(|error| {
+        error.sqlstate.starts_with("28") || error.message.starts_with("password authentication failed")
+    });
     if let Some(doubted) = doubted {
         let _ = doubted.send(Some(named));
     }
@@ -47,6 +49,9 @@ pub(super) async fn run(run: Arc<Run>) {
     if outcome.is_ok() {
         session::run(&run, &mut login).await;
         login.end().await;
+    } else if let Some((host, pooler::PGBOUNCER)) = run.host(SERVER).filter(|_| named) {
+        // A pooler asks everybody for a password: only PostgreSQL's own question tells of the role.
+        pooler::past_the_pooler(&run, &host, &user, peer).await;
     }
 }
 

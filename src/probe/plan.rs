@@ -211,7 +211,7 @@ fn server(target: &Target, jobs: &[(Verb, String)]) -> Vec<Destination> {
     }
     if port == PGBOUNCER && target.user.is_some() {
         let purpose = "what it asks the same user for; no token is sent";
-        plan.push(to(POSTGRES, purpose, Some("when the pooler asks for no token")));
+        plan.push(to(POSTGRES, purpose, Some("when the pooler asks for no token, or refuses it")));
     }
     plan
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL itself beside the pooler that comes with flexible server, when the pooler asks for no token.
+//! PostgreSQL itself beside the pooler that comes with flexible server, when the pooler asks for no token or refuses it.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ pub(super) const POSTGRES: u16 = 5432;
 /// The port of the pooler that comes with flexible server.
 pub(super) const PGBOUNCER: u16 = 6432;
 
-/// What PostgreSQL itself asks of the user, beside the pooler at `pooler` that asked for no token. Nothing is sent but the user's name.
+/// What PostgreSQL itself asks of the user, beside the pooler at `pooler` that asked for no token, or refused it. Nothing is sent but the user's name.
 pub(super) async fn past_the_pooler(run: &Run, host: &str, user: &str, pooler: SocketAddr) {
     let rules = &run.target.connect_to;
     let peer = SocketAddr::new(pooler.ip(), POSTGRES);

@@ -10,7 +10,7 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare(
         "beside.asks",
-        "what PostgreSQL asks the same user for on 5432, when PgBouncer on 6432 asked for no token; no token was sent there either",
+        "what PostgreSQL asks the same user for on 5432, when PgBouncer on 6432 asked for no token or refused it; no token was sent there",
         &["cleartext", "password", "error", "other", "not-reached"],
     ),
     declare(

@@ -57,6 +57,8 @@ pub(super) const FACTS: &[Fact] = &[
             "terminated",
             "partial-packet",
             "pooler",
+            "pooler-refused",
+            "pooler-server",
             "invalid-authorization",
             "unrecognised",
         ],
