@@ -3,6 +3,7 @@
 
 mod bench;
 mod lines;
+mod pooler;
 mod postgres;
 mod process;
 mod resolver;

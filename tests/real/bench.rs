@@ -4,13 +4,14 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use fastrand::Rng;
-use lab::ca::Authorities;
+use lab::ca::{Authorities, Chain};
 use lab::scenario::{Scenario, Tls};
 use lab::world::World;
 use lab::{run, story};
 use serde_json::Value;
 
 use super::Case;
+use super::pooler::{Beside, PgBouncer};
 use super::postgres::{self, Postgres};
 use super::process::{find, missing};
 use super::resolver::{Record, Resolver};
@@ -39,6 +40,10 @@ pub struct Bench {
     pub nameservers: Vec<u16>,
     pub postgres: Postgres,
     pub resolvers: Vec<Resolver>,
+    chain: Chain,
+    /// Before PostgreSQL, where the story's server is on 6432.
+    pub pooler: Option<PgBouncer>,
+    pub beside: Beside,
 }
 
 impl Bench {
@@ -70,7 +75,7 @@ impl Bench {
         let mut records: Vec<Record> = hosts
             .map(|((name, chain), peer)| Record { name: name.to_owned(), chain, addresses: peer.addresses })
             .collect();
-        let [server] = <[Peer; 1]>::try_from(rules.peers("5432")).ok().expect("one server");
+        let [server] = <[Peer; 1]>::try_from(rules.peers(&scenario.server.port.to_string())).ok().expect("one server");
         records.push(Record {
             name: names.server.clone(),
             chain: vec![names.server_private_alias.clone()],
@@ -81,13 +86,58 @@ impl Bench {
         resolvers.extend(dnsmasq.map(|program| Resolver::dnsmasq(&program, &records).expect("dnsmasq")));
 
         trust(&world.args, &authorities);
-        let (from, to) = (format!(":5432:{}", server.target), format!(":5432:127.0.0.1:{}", postgres.port));
+        let from = format!(":{}:{}", scenario.server.port, server.target);
+        let to = format!(":{}:127.0.0.1:{}", scenario.server.port, postgres.port);
         let args = without(&std::mem::take(&mut world.args), &["--nameserver", "--user"]);
         let args =
             args.into_iter().map(|arg| arg.strip_suffix(&from).map_or(arg.clone(), |head| format!("{head}{to}")));
         let args = args.collect();
         let nameservers = vec![resolvers[0].port];
-        Some(Bench { world, scenario, args, nameservers, postgres, resolvers })
+        let (pooler, beside) = (None, Beside::Nobody);
+        Some(Bench { world, scenario, args, nameservers, postgres, resolvers, chain, pooler, beside })
+    }
+
+    /// Puts a pooler before PostgreSQL that knows the token's own role, and waits so many seconds for a connection.
+    pub fn pool(&mut self, program: &Path, wait: u32) {
+        let users = [(self.world.names.user.as_str(), self.token())];
+        let pooler = PgBouncer::start(program, &self.chain, self.postgres.port, &users, wait).expect("PgBouncer");
+        let before = self.pooler.as_ref().map_or(self.postgres.port, |pooler| pooler.port);
+        let (from, to) = (format!("127.0.0.1:{before}"), format!("127.0.0.1:{}", pooler.port));
+        for arg in &mut self.args {
+            if let Some(head) = arg.strip_suffix(&from) {
+                *arg = format!("{head}{to}");
+            }
+        }
+        self.pooler = Some(pooler);
+    }
+
+    /// Runs the program through the pooler; says in what the run differs from its story.
+    pub fn through_the_pooler(&mut self, story: &str, user: &str, database: &str) -> Option<String> {
+        self.world.args = self.arguments(user, database, None);
+        if self.beside == Beside::Postgres {
+            let names = &self.world.names;
+            // The first rule that fits is taken.
+            let rule = format!("{}:5432:127.0.0.1:{}", names.server, self.postgres.port);
+            self.world.args.splice(1..1, ["--connect-to".to_owned(), rule]);
+        }
+        self.scenario.expect = story::named(&story::directory(), story).expect("a story").scenario.expect;
+        let program = Path::new(env!("CARGO_BIN_EXE_entra-preflight"));
+        let run = run::in_world(program, &self.world, &self.scenario, &["--format", "json"]).expect("a run");
+        let log = format!("{}\n{}", self.pooler.as_ref().map(PgBouncer::log).unwrap_or_default(), self.postgres.log());
+        let mut wrong = run.mismatches;
+        for secret in self.world.secrets() {
+            let found = secret.found(log.as_bytes());
+            wrong.extend(found.map(|how| format!("the {} is in a server's log ({how})", secret.name)));
+        }
+        let told = || {
+            format!(
+                "{story} as {user} to {database}, beside it {:?}:\n  - {}\n  {}\n{log}",
+                self.beside,
+                wrong.join("\n  - "),
+                run.command
+            )
+        };
+        (!wrong.is_empty()).then(told)
     }
 
     /// The role of the principal that the token names.

@@ -40,9 +40,7 @@ impl Postgres {
         let data = ground.path().join("data");
         let options = ["-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "--no-sync", "-D"];
         finish(ground.command(&bin.join("initdb")).args(options).arg(&data))?;
-        let certificates: String = chain.certificates.iter().map(|der| pem("CERTIFICATE", der)).collect();
-        ground.write("data/server.pem", &certificates)?;
-        ground.write("data/server.key", &pem("PRIVATE KEY", chain.key.secret_der()))?;
+        certified(&ground, chain)?;
         ground.write("data/pg_hba.conf", hba)?;
         execute(&ground, &bin, &data, statements)?;
         let (port, server) = on_free_port(|port| {
@@ -59,6 +57,12 @@ impl Postgres {
 
     pub fn log(&self) -> String {
         self.server.said()
+    }
+
+    /// Ends the server, and every session with it.
+    pub fn stop(&mut self) {
+        finish(self.control().args(["stop", "-m", "fast"])).expect("stopped");
+        self.server.wait();
     }
 
     /// Turns TLS off, as an ordinary PostgreSQL comes.
@@ -106,11 +110,18 @@ impl Drop for Postgres {
     }
 }
 
+/// A server's chain and its key, as files.
+pub fn certified(ground: &Ground, chain: &Chain) -> io::Result<(PathBuf, PathBuf)> {
+    let certificates: String = chain.certificates.iter().map(|der| pem("CERTIFICATE", der)).collect();
+    let certificates = ground.write("server.pem", &certificates)?;
+    Ok((certificates, ground.write("server.key", &pem("PRIVATE KEY", chain.key.secret_der()))?))
+}
+
 fn settings(port: u16, tls: bool) -> String {
     let tls = if tls { "on" } else { "off" };
     format!(
         "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\n\
-         ssl = {tls}\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\n\
+         ssl = {tls}\nssl_cert_file = '../server.pem'\nssl_key_file = '../server.key'\n\
          shared_buffers = '8MB'\nmax_connections = 20\nfsync = off\nautovacuum = off\n\
          log_connections = on\nlog_line_prefix = '%m [%p] '\n"
     )
