@@ -11,6 +11,7 @@ use crate::words::{Mark, Words};
 mod address;
 mod answer;
 mod doubt;
+mod icmp;
 mod login;
 mod lookup;
 mod machine;

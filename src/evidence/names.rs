@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::IcmpError;
+
 /// getaddrinfo: what applications see.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +56,9 @@ pub struct DnsQuery {
     /// The kernel has no route to the nameserver: nothing was sent.
     #[serde(skip_serializing_if = "is_false", default)]
     pub unsent: bool,
+    /// The ICMP error that came instead of an answer. Absent where the kernel does not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub icmp: Option<IcmpError>,
     /// TCP 53 beside an unanswered UDP question: `answers`, `connects`, `silent` or `refused`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tcp: Option<String>,

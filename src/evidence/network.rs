@@ -27,6 +27,8 @@ pub struct TcpConnect {
 pub struct IcmpError {
     /// Who sent it: a router, the peer, or this machine itself.
     pub from: IpAddr,
+    /// The address of this machine to which it came.
+    pub to: Option<IpAddr>,
     #[serde(rename = "type")]
     pub kind: u8,
     pub code: u8,

@@ -21,6 +21,12 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>) {
     if query.unsent {
         row.say("nameserver.route", "none");
     }
+    if answer.word == "unreachable"
+        && let Some(icmp) = &query.icmp
+    {
+        row.say("dns.icmp", super::icmp::sender(icmp, query.nameserver.ip()));
+        row.quote("icmp", super::icmp::told(icmp, &icmp.from.to_string()));
+    }
     if is_odd(&row.subject, answer.word) {
         if answered(answer.word) {
             let beside = Beside::all(seen, &row.subject, query, DnsChanged::SameZone);

@@ -31,6 +31,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     }
     let together = together(seen, &listed_servers);
     row.say("dns.nameservers", together);
+    icmp(row, &listed_servers);
     hosts_file(seen, row, &host);
     super::lookup::read(seen, row, &host, &listed_servers);
     let mut beside: Vec<&str> = listed_servers.iter().filter_map(|answer| answer.beside).collect();
@@ -145,6 +146,20 @@ fn together(seen: &Seen<'_>, answers: &[&Answer<'_>]) -> &'static str {
         "agree"
     } else {
         "differ"
+    }
+}
+
+/// Who sends the ICMP errors, where every nameserver is refused in that way.
+fn icmp(row: &mut Row, answers: &[&Answer<'_>]) {
+    let refused = answers.iter().filter(|answer| answer.word == "unreachable");
+    let heard: Vec<_> =
+        refused.filter_map(|answer| answer.query?.icmp.map(|icmp| (icmp, answer.nameserver.ip()))).collect();
+    if heard.len() == answers.len()
+        && let Some(word) = super::icmp::common(heard.iter().map(|(icmp, peer)| super::icmp::sender(icmp, *peer)))
+        && let Some((first, _)) = heard.first()
+    {
+        row.say("dns.icmp", word);
+        row.quote("icmp", super::icmp::told(first, &first.from.to_string()));
     }
 }
 

@@ -78,7 +78,10 @@ async fn listening(
     *local = own.map(|own| own.ip()).filter(|own| !own.is_unspecified());
     match &connected {
         Ok(stream) => super::host::keep_icmp(stream.as_fd(), address.is_ipv6(), false),
-        Err(_) => *icmp = ear.and_then(|ear| super::host::icmp_error(ear.as_fd())),
+        Err(_) => {
+            let heard = ear.and_then(|ear| super::host::icmp_error(ear.as_fd()));
+            *icmp = heard.map(|icmp| IcmpError { to: *local, ..icmp });
+        }
     }
     connected
 }

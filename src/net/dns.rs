@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::{Failed, failed};
-use crate::evidence::{Detail, DnsChanged, DnsComparison, DnsQuery, Recorder};
+use crate::evidence::{Detail, DnsChanged, DnsComparison, DnsQuery, IcmpError, Recorder};
 use crate::failure::Outcome;
 
 mod message;
@@ -155,6 +156,7 @@ fn blank(nameserver: SocketAddr, name: &str, record_type: RecordType) -> DnsQuer
         extended_errors: Vec::new(),
         edns: None,
         unsent: false,
+        icmp: None,
         tcp: None,
     }
 }
@@ -211,7 +213,7 @@ async fn without_edns_beside(nameserver: SocketAddr, name: &str, record_type: Re
 
 async fn converse(seen: &mut DnsQuery, record_type: RecordType, attempts: &mut u32) -> Result<(), Failed> {
     let mut question = Question::new(&seen.name, record_type, Form::Ordinary)?;
-    let mut answer = over_udp(seen.nameserver, &question, attempts, &mut seen.unsent).await?;
+    let mut answer = over_udp(seen, &question, attempts).await?;
     if knows_no_edns(&answer) {
         let plain = Question::new(&seen.name, record_type, Form::WithoutEdns)?;
         if let Some(second) = soon(seen.nameserver, &plain).await.filter(|answer| !knows_no_edns(answer)) {
@@ -250,19 +252,49 @@ async fn connected(nameserver: SocketAddr) -> io::Result<UdpSocket> {
     let any: SocketAddr =
         if nameserver.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let socket = UdpSocket::bind(any).await?;
+    super::host::keep_icmp(socket.as_fd(), nameserver.is_ipv6(), true);
     socket.connect(nameserver).await?;
     Ok(socket)
 }
 
+/// What came instead of an answer.
+#[derive(Default)]
+struct Odd {
+    malformed: Option<String>,
+    icmp: Option<IcmpError>,
+}
+
+/// Routes and neighbours may come back (RFC 1122, 3.2.2.1): such news alone ends no question, as it ends none of other programs.
+fn may_pass(icmp: &IcmpError) -> bool {
+    match (icmp.from.is_ipv4(), icmp.kind) {
+        (true, 3) => matches!(icmp.code, 0 | 1 | 5 | 11 | 12),
+        (false, 1) => matches!(icmp.code, 0 | 2 | 3),
+        _ => true,
+    }
+}
+
 /// The next answer to the question. What is forged or late is passed over: the true answer may still come.
-async fn receive(socket: &UdpSocket, question: &Question, malformed: &mut Option<String>) -> io::Result<Message> {
+async fn receive(socket: &UdpSocket, question: &Question, odd: &mut Odd) -> io::Result<Message> {
     let mut buffer = vec![0; 65_535];
     loop {
-        let length = socket.recv(&mut buffer).await?;
+        let length = match socket.recv(&mut buffer).await {
+            Ok(length) => length,
+            Err(error) => match super::host::icmp_error(socket.as_fd()) {
+                Some(icmp) => {
+                    let to = socket.local_addr().ok().map(|own| own.ip());
+                    odd.icmp = Some(IcmpError { to, ..icmp });
+                    if may_pass(&icmp) {
+                        continue;
+                    }
+                    return Err(error);
+                }
+                None => return Err(error),
+            },
+        };
         match Message::from_vec(&buffer[..length]) {
             Ok(answer) if question.is_answered_by(&answer) => return Ok(answer),
             Ok(_) => {}
-            Err(error) => *malformed = Some(error.to_string()),
+            Err(error) => odd.malformed = Some(error.to_string()),
         }
     }
 }
@@ -272,7 +304,7 @@ async fn once(nameserver: SocketAddr, question: &Question, wait: Duration) -> Op
     let exchange = async {
         let socket = connected(nameserver).await?;
         socket.send(&question.bytes).await?;
-        receive(&socket, question, &mut None).await
+        receive(&socket, question, &mut Odd::default()).await
     };
     tokio::time::timeout(wait, exchange).await.ok()?.ok()
 }
@@ -294,52 +326,47 @@ async fn replies(
 ) -> Result<Vec<Message>, Failed> {
     let socket = connected(nameserver).await.map_err(|error| failed(&error))?;
     socket.send(&question.bytes).await.map_err(|error| failed(&error))?;
-    let mut malformed = None;
+    let mut odd = Odd::default();
     let mut sent_again = false;
-    let first = match tokio::time::timeout(RESEND[0], receive(&socket, question, &mut malformed)).await {
+    let first = match tokio::time::timeout(RESEND[0], receive(&socket, question, &mut odd)).await {
         Ok(first) => first,
         Err(_) => {
             if resend {
                 sent_again = true;
                 socket.send(&question.bytes).await.map_err(|error| failed(&error))?;
             }
-            receive(&socket, question, &mut malformed).await
+            receive(&socket, question, &mut odd).await
         }
     };
     let mut heard = vec![first.map_err(|error| failed(&error))?];
     // Two datagrams may have two replies, and prove nothing.
     if !sent_again
         && !linger.is_zero()
-        && let Ok(Ok(second)) = tokio::time::timeout(linger, receive(&socket, question, &mut malformed)).await
+        && let Ok(Ok(second)) = tokio::time::timeout(linger, receive(&socket, question, &mut odd)).await
     {
         heard.push(second);
     }
     Ok(heard)
 }
 
-async fn over_udp(
-    nameserver: SocketAddr,
-    question: &Question,
-    attempts: &mut u32,
-    unsent: &mut bool,
-) -> Result<Message, Failed> {
-    let mut malformed = None;
+async fn over_udp(seen: &mut DnsQuery, question: &Question, attempts: &mut u32) -> Result<Message, Failed> {
+    let mut odd = Odd::default();
     let mut pauses = RESEND.into_iter();
     let mut refusals = 0;
     loop {
         // A fresh port a try: an answer to an older try is not lost, for the socket is asked until the next pause ends.
         let pause = pauses.next();
         let exchange = async {
-            let socket = connected(nameserver).await.inspect_err(|error| {
-                *unsent = Outcome::of_io(error) == Outcome::NetworkUnreachable;
+            let socket = connected(seen.nameserver).await.inspect_err(|error| {
+                seen.unsent = Outcome::of_io(error) == Outcome::NetworkUnreachable;
             })?;
             socket.send(&question.bytes).await?;
-            receive(&socket, question, &mut malformed).await
+            receive(&socket, question, &mut odd).await
         };
         let result: io::Result<Message> = match pause {
             Some(pause) => match tokio::time::timeout(pause, exchange).await {
                 Ok(result) => result,
-                Err(_) if malformed.is_some() => return Err((Outcome::Garbage, malformed)),
+                Err(_) if odd.malformed.is_some() => return Err((Outcome::Garbage, odd.malformed)),
                 Err(_) => {
                     *attempts += 1;
                     continue;
@@ -347,6 +374,7 @@ async fn over_udp(
             },
             None => exchange.await,
         };
+        seen.icmp = odd.icmp;
         match result {
             Ok(answer) => return Ok(answer),
             Err(error) => {

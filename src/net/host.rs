@@ -282,7 +282,7 @@ unsafe fn error_of(place: *const libc::sock_extended_err) -> Option<IcmpError> {
         }
         _ => return None,
     };
-    Some(IcmpError { from, kind: error.ee_type, code: error.ee_code })
+    Some(IcmpError { from, to: None, kind: error.ee_type, code: error.ee_code })
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -152,6 +152,11 @@ pub(super) const FACTS: &[Fact] = &[
         "what becomes of a failing nameserver in the course of the run: recovers = it answers the same question when asked again; breaks-off = it does not answer any more a name that it did answer; by-name = it still answers that, and is silent for this one",
         &["recovers", "breaks-off", "by-name"],
     ),
+    declare(
+        "dns.icmp",
+        "who sends the ICMP errors that refuse questions, where the kernel tells: the nameserver itself (nothing listens there), this machine or a router",
+        &["peer", "this-machine", "router"],
+    ),
     declare("nameserver.route", "none = the kernel had no route to the nameserver, and nothing was sent", &["none"]),
     declare("nameserver.place", "where the nameserver is", &["loopback", "azure", "private", "public"]),
     declare(
