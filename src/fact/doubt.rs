@@ -47,6 +47,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>) {
     {
         row.say("nameserver.course", word);
         row.quote("known_name", name);
+        row.quote("over_tcp", if answer.beside == Some("answers") { "answered" } else { "" });
     }
 }
 
@@ -61,9 +62,7 @@ fn course(seen: &Seen<'_>, answer: &Answer<'_>) -> Option<(&'static str, String)
         let word = match word_of(seen, observation, query) {
             "undetermined" => return None,
             // A refusal by name is a policy, and told as one.
-            word if answered(word) => {
-                (answer.word == "silent" && answer.beside != Some("answers")).then_some("by-name")?
-            }
+            word if answered(word) => (answer.word == "silent").then_some("by-name")?,
             _ => "breaks-off",
         };
         Some((word, query.name.clone()))
@@ -228,7 +227,7 @@ fn compared(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>, first: &DnsQuer
     }
     let lasting = repeated.is_some_and(|(word, _)| word == "same");
     if let Some(beside) = of(DnsChanged::CheckingDisabled).first().filter(|_| lasting) {
-        row.say("dns.dnssec", if answered(beside.word) { "bogus" } else { "not-it" });
+        row.say("dns.dnssec", if answered(beside.word) { "bogus" } else { "unproven" });
     }
     let (beside, elsewhere) = (of(DnsChanged::SameZone), of(DnsChanged::OtherZone));
     let shared = |names: &[Beside<'_>]| {

@@ -111,8 +111,8 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare(
         "dns.dnssec",
-        "whether a SERVFAIL becomes an answer when the nameserver is asked not to validate (CD)",
-        &["bogus", "not-it"],
+        "whether a SERVFAIL becomes an answer when the nameserver is asked not to validate (CD); unproven = it does not, which does not clear validation: unbound fails either way where its forwarder strips all signatures",
+        &["bogus", "unproven"],
     ),
     declare(
         "dns.repeated",

@@ -17,6 +17,7 @@ pub const VALUES: &[(&str, &str)] = &[
     ("zone_server", "the primary server of that zone"),
     ("kept", "how long an answer may be kept in caches"),
     ("extended_error", "an Extended DNS Error: number and text"),
+    ("over_tcp", "what became over TCP of a question that was not answered over UDP, if it was answered"),
     ("known_name", "a name that the nameserver had answered before in this run"),
     ("family", "the IP family of all addresses of a host, for which this machine has no route"),
     ("other_family", "the IP family for which it has one"),

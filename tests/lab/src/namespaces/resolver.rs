@@ -13,6 +13,8 @@ use crate::scenario::{Answers, Ipv6, Nameserver, Real};
 
 /// The root's own key (IANA, KSK-2017): whoever asks the lab for the root's signatures gets none.
 const ROOT: &str = ".,20326,8,2,E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D";
+/// The same for unbound.
+const ROOT_ANCHOR: &str = ". DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D";
 /// The lab's own nameserver behind it, which has no signatures.
 const UPSTREAM: &str = "168.63.129.16";
 
@@ -92,6 +94,8 @@ impl Wanted {
                 Answers::Policy | Answers::PolicyQuiet => wanted.policy.push_str(&format!("{name} CNAME .\n")),
                 Answers::PolicyNodata => wanted.policy.push_str(&format!("{name} CNAME *.\n")),
                 Answers::PolicyPrivate => wanted.policy.push_str(&format!("{name} A {private}\n")),
+                // No answer of the zone has the signatures that the root's must have.
+                Answers::Servfail => wanted.server.push_str(&format!("  trust-anchor: \"{ROOT_ANCHOR}\"\n")),
                 Answers::Signed => wanted.anchored(plan, Some(Validity::Right)),
                 Answers::Bogus => wanted.anchored(plan, Some(Validity::Forged)),
                 Answers::Expired => wanted.anchored(plan, Some(Validity::Past)),
