@@ -105,7 +105,7 @@ pub enum Changed {
     FewHops,
     /// The same address again, from another source port.
     OtherFlow,
-    /// The server's other port at the same address.
+    /// The server's other port at the same address, or TCP 80 at one of a silent host.
     OtherPort,
     /// PostgreSQL on 5432 beside PgBouncer on 6432, up to the question for a password.
     PastPooler,

@@ -13,6 +13,8 @@ use crate::failure::Outcome;
 use crate::net::Failed;
 use crate::net::postgres::{self, Ssl};
 use crate::net::{dial, failed, proxy, tls, within};
+use crate::target::Target;
+use crate::target::connect_to::fixed;
 
 /// A name of Microsoft that filters by name commonly let through.
 const OTHER_NAME: &str = "www.microsoft.com";
@@ -159,6 +161,31 @@ pub(super) fn other_flows(asides: &mut JoinSet<()>, place: &Place, silent: &[(So
             let patience = place.run.patience() / 2;
             asides.spawn(connects(place.clone(), changed, patience, async move { dial::again(dialled).await }));
         }
+    }
+}
+
+/// HTTP without TLS, which hosts of Entra answer with a redirect.
+pub(super) const PLAIN: u16 = 80;
+/// The port whose rules are in question.
+const TLS: u16 = 443;
+/// At so many silent addresses the plain port is tried.
+const PLAIN_AT: usize = 2;
+
+/// Where somebody says whither 443 of a host leads, 80 would be another path.
+pub(super) fn asks_plain(target: &Target, host: &str, port: u16) -> bool {
+    port == TLS && fixed(&target.connect_to, host, port).is_none()
+}
+
+/// Addresses that are all silent on 443: a route knows no ports, a rule does.
+pub(super) fn plain_port(asides: &mut JoinSet<()>, place: &Place, silent: &[(SocketAddr, SocketAddr)]) {
+    if !asks_plain(&place.run.target, &place.host, place.port) {
+        return;
+    }
+    for (peer, _) in silent.iter().take(PLAIN_AT) {
+        let (peer, dialled) = reach::at(&place.run, &place.host, SocketAddr::new(peer.ip(), PLAIN));
+        let changed = Comparison::new(Changed::OtherPort, peer, &place.host);
+        let patience = place.run.patience() / 2;
+        asides.spawn(connects(place.clone(), changed, patience, async move { dial::again(dialled).await }));
     }
 }
 

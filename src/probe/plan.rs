@@ -107,6 +107,15 @@ fn https(target: &Target, subject: &str) -> Vec<Destination> {
             format!("the way to {host}:{port}"),
         ));
     }
+    if route.proxy.is_none() && super::compare::asks_plain(target, &host, port) {
+        let purpose = "whether TCP 80 at the same addresses is silent too; nothing is sent";
+        let plain = Destination::new("http", format!("{host}:{}", super::compare::PLAIN), purpose);
+        plan.push(Destination {
+            dialled: possible(&target.connect_to, &host, super::compare::PLAIN),
+            only: Some("when no address answers"),
+            ..plain
+        });
+    }
     plan.push(Destination {
         dialled: possible(&target.connect_to, &host, port),
         through: route.proxy.map(crate::target::proxy::Proxy::shown),

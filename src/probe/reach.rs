@@ -153,6 +153,7 @@ async fn directly(place: &Place) {
                     compare::other_flows(&mut asides, place, &silent);
                 } else {
                     place.doubt();
+                    compare::plain_port(&mut asides, place, &silent);
                     compare::through_exempted(&mut asides, place);
                 }
             }

@@ -124,7 +124,7 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare(
         "other-port",
-        "the server's other port (5432, 6432) at the same address, beside one that does not connect",
+        "the server's other port (5432, 6432) at the same address, or TCP 80 of a host, beside one that does not connect",
         &["answers", "silent", "refused", "fails"],
     ),
     declare(

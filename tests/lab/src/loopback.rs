@@ -26,8 +26,8 @@ pub(crate) struct Loopback {
     plans: Vec<Plan>,
     /// What a connection beside the proxy meets.
     direct: Tcp,
-    /// What the server's other port does.
-    other_port: Tcp,
+    /// What other ports at the same addresses do: the server's 5432 or 6432, and TCP 80 of Entra's hosts.
+    other_ports: Vec<(Role, Tcp)>,
 }
 
 /// What holds a nameserver's port beside its tasks.
@@ -52,7 +52,7 @@ impl Loopback {
             beside_pooler: None,
             plans: Vec::new(),
             direct: Tcp::Ok,
-            other_port: Tcp::Silent,
+            other_ports: Vec::new(),
         })
     }
 
@@ -92,7 +92,12 @@ impl Loopback {
 impl Ground for Loopback {
     fn lay(&mut self, scenario: &Scenario, _names: &Names, plans: &[Plan]) -> io::Result<()> {
         self.direct = scenario.proxy.as_ref().map_or(Tcp::Ok, |proxy| proxy.direct);
-        self.other_port = scenario.server.other_port;
+        let silent = |fate: Option<Tcp>| fate.unwrap_or(Tcp::Silent);
+        self.other_ports =
+            vec![(Role::Login, silent(scenario.login.other_port)), (Role::Graph, silent(scenario.graph.other_port))];
+        if scenario.server.beside.is_none() {
+            self.other_ports.push((Role::Server, scenario.server.other_port));
+        }
         self.plans = plans.to_vec();
         Ok(())
     }
@@ -143,11 +148,17 @@ impl Ground for Loopback {
         for port in [self.metadata, self.proxy].into_iter().flatten() {
             command.option("--connect-to", &format!("{0}:{0}", here(port)));
         }
-        for plan in self.plans.iter().filter(|plan| plan.role == Role::Server && self.beside_pooler.is_none()) {
-            let other = if plan.port == 6432 { 5432 } else { 6432 };
-            for fate in plan.fates() {
-                let to = here(self.port(Role::Server, fate.place, self.other_port));
-                command.option("--connect-to", &format!("{}:{to}", SocketAddr::new(fate.address, other)));
+        for (role, fate) in &self.other_ports {
+            for plan in self.plans.iter().filter(|plan| plan.role == *role) {
+                let other = match (role, plan.port) {
+                    (Role::Server, 6432) => 5432,
+                    (Role::Server, _) => 6432,
+                    _ => 80,
+                };
+                for from in plan.fates() {
+                    let to = here(self.port(*role, from.place, *fate));
+                    command.option("--connect-to", &format!("{}:{to}", SocketAddr::new(from.address, other)));
+                }
             }
         }
         for plan in &self.plans {

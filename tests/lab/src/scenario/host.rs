@@ -91,6 +91,8 @@ pub struct Host {
     pub tcp: Tcp,
     pub tcp_of: Vec<Tcp>,
     pub ipv6: Ipv6,
+    /// What TCP 80 at the same addresses does; on loopback only.
+    pub other_port: Option<Tcp>,
     pub tls: Tls,
     pub http: Http,
     pub date: Option<Span>,
