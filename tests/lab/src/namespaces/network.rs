@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -19,6 +20,8 @@ use crate::names::Names;
 use crate::plan::{Plan, Role};
 use crate::scenario::{Answers, From, Key, Link, Nameserver, Peer, Proxy, Real, Scenario, Tcp};
 
+/// A cable carries within this time, or the machine is not fit for namespaces.
+const SETTLED: Duration = Duration::from_secs(10);
 /// Where Azure Arc's agent listens.
 const ARC: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 40342);
 
@@ -147,6 +150,24 @@ impl Network {
     }
 
     /// What the story itself changes on the router and on the client.
+    /// Waits until every cable carries: the kernel opens a device's queue some time after its other end is up, and drops until then.
+    fn settle(&self) -> io::Result<()> {
+        for namespace in [&self.client, &self.router, &self.services] {
+            let until = Instant::now() + SETTLED;
+            loop {
+                let waits = namespace.within(tools::not_carrying)?;
+                if waits.is_empty() {
+                    break;
+                }
+                if Instant::now() > until {
+                    return Err(io::Error::other(format!("the cables do not carry: {}", waits.join("; "))));
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        Ok(())
+    }
+
     fn spoil(&self, scenario: &Scenario, fill: &(impl Fn(&str) -> String + Sync)) -> io::Result<()> {
         let world = &scenario.world;
         let routes =
@@ -173,6 +194,7 @@ impl Ground for Network {
         let fill = |text: &str| layout::filled(text, names, plans, &layout);
         let cable = self.cable(scenario.link.as_ref(), plans)?;
         self.connect(&layout, names, &cable)?;
+        self.settle()?;
         self.spoil(scenario, &fill)?;
         hub::accept(&self.router, &addresses(plans, scenario.appliance.iter().flat_map(|hub| &hub.accepts)))?;
         self.client.has_only(&["eth0"])?;
