@@ -35,6 +35,10 @@ pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: u
         Answers::RefusesOnce if turn == 1 => Answers::Refused,
         Answers::RefusesTwice if turn <= 2 => Answers::Refused,
         Answers::FailsTwice if turn <= 2 => Answers::Servfail,
+        Answers::SilentTwice if turn <= 2 => Answers::Silent,
+        Answers::AaaaOnly if question.queries.first().is_some_and(|query| query.query_type() == RecordType::A) => {
+            Answers::Nodata
+        }
         Answers::Once if turn > 1 => Answers::Silent,
         Answers::OnceThenRefuses if turn > 1 => Answers::Refused,
         Answers::UdpForged if !over_tcp => Answers::Private,
@@ -47,6 +51,8 @@ pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: u
         | Answers::Flaps
         | Answers::EverySecond
         | Answers::Recovers
+        | Answers::AaaaOnly
+        | Answers::SilentTwice
         | Answers::RefusesOnce
         | Answers::RefusesTwice
         | Answers::FailsTwice

@@ -37,6 +37,7 @@ pub enum Answers {
     TwoPrivates,
     Mixed,
     AaaaSilent,
+    AaaaOnly,
     Slow,
     /// Takes every question, over UDP and TCP, and answers none.
     Hangs,
@@ -76,7 +77,8 @@ pub enum Answers {
     Flaps,
     EverySecond,
     Recovers,
-    /// REFUSED once, REFUSED twice, SERVFAIL twice, then the truth for good.
+    /// Silence twice, REFUSED once, REFUSED twice, SERVFAIL twice, then the truth for good.
+    SilentTwice,
     RefusesOnce,
     RefusesTwice,
     FailsTwice,
