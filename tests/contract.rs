@@ -327,6 +327,21 @@ fn requirements_agree_with_the_diagnosis() {
     }
 }
 
+/// A pooler may have been connected before this token was: only a sign-in past it shows what the server's own subnet allows.
+#[test]
+fn a_pooler_proves_nothing_of_the_server_behind_it() {
+    let _turn = stories::turn();
+    for (port, proven) in [(5432, "yes"), (6432, "not-from-here")] {
+        let report = json(&in_world(&world(&told(&format!("[server]\nport = {port}"))), &["--format", "json"]));
+        assert_eq!(report["verdict"], "pass", "{port}");
+        let rows = report["requirements"].as_array().expect("requirements");
+        let row = rows.iter().find(|row| row["id"] == "nsg-entra").expect("a requirement");
+        assert_eq!(row["proven"], proven, "{port}");
+        let accepted = report["vantage"]["statement"].as_str().expect("a statement").contains("accepted a token");
+        assert_eq!(accepted, port == 5432);
+    }
+}
+
 #[test]
 fn the_lines_to_sign_in_fetch_a_token_for_postgresql() {
     let _turn = stories::turn();

@@ -286,7 +286,7 @@ fn here(seen: &Seen<'_>, run: &Run<'_>, row: &Row, text: &str) -> Here {
     if !of_entra && error != "entra" && is_of_another_server(seen, text) {
         return Here::Unseen;
     }
-    let signed_in = run.run.word("run.session") == Some("ready") && is_of_this_user(seen, row);
+    let signed_in = matches!(run.run.word("run.session"), Some("ready" | "pooled")) && is_of_this_user(seen, row);
     let is = |row: &Row, fact: &str, words: &[&str]| row.word(fact).is_some_and(|word| words.contains(&word));
     let tls_fails = is(server, "tls.result", &["failed", "partly", "inspected"]);
     match error {

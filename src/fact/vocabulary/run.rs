@@ -23,7 +23,11 @@ pub(super) const FACTS: &[Fact] = &[
         "whether the proxy variables agree: differ = two spellings with two values; plain-http-only = HTTP_PROXY without HTTPS_PROXY or ALL_PROXY",
         &["none", "agree", "differ", "plain-http-only"],
     ),
-    declare("run.session", "whether this run signed in to the database", &["ready", "failed", "not-tried"]),
+    declare(
+        "run.session",
+        "whether this run signed in to the database; pooled = through PgBouncer, whose connection to the server may be older than this token",
+        &["ready", "pooled", "failed", "not-tried"],
+    ),
     declare("run.vantage", "where this run stands, by the metadata service", &["azure-vm", "elsewhere", "unknown"]),
     declare(
         "run.clock",
