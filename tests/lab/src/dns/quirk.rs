@@ -90,6 +90,7 @@ pub(super) fn dress(
             extended(reply, 17, &format!("category not allowed, ask the helpdesk at {shadow}"));
         }
         Answers::EdeUnreachable => extended(reply, 22, "at delegation"),
+        Answers::FailsTwice if plain == Answers::Servfail => extended(reply, 22, "at delegation"),
         Answers::Policy | Answers::PolicyNodata | Answers::PolicyPrivate | Answers::PolicyQuiet if is_host => {
             // As the draft on response policy zones has it, section 6.
             let code = reply.metadata.response_code;
