@@ -1,9 +1,11 @@
 //! The catalogue as a whole: each cause has its story, and its prose is fit to be read.
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use entra_preflight::catalogue::Catalogue;
-use entra_preflight::terms::CommandKind;
+use entra_preflight::terms::{CommandKind, Language};
 use entra_preflight::words::Mark;
 
 fn catalogue() -> Catalogue {
@@ -121,4 +123,30 @@ fn few_causes_need_a_fact_of_their_own() {
     let alone = catalogue.causes.iter().filter(|cause| cause.text.when.facts().any(|fact| uses(fact) == 1)).count();
     let all = catalogue.causes.len();
     assert!(alone * 5 <= all, "{alone} of {all} causes need a fact that only they use: redraw the table");
+}
+
+/// What is not filled in stays a word that a shell would take for one.
+#[test]
+fn shell_commands_can_be_read_by_a_shell() {
+    let catalogue = catalogue();
+    let mut script = String::new();
+    for cause in &catalogue.causes {
+        let remedies = cause.text.remedy.iter().flat_map(|remedy| &remedy.commands);
+        let own = remedies.filter(|command| command.language == Language::Shell).map(|command| command.run.as_str());
+        for run in own.chain(cause.text.next.iter().filter_map(|next| next.run.as_deref())) {
+            let mut words = run.trim().to_owned();
+            while let Some((before, (name, after))) =
+                words.split_once('<').and_then(|(before, rest)| Some((before, rest.split_once('>')?)))
+            {
+                let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:".contains(letter);
+                assert!(name.chars().all(plain), "{}: <{name}> in {run}", cause.id);
+                words = format!("{before}word{after}");
+            }
+            script += &format!("{words} # {}\n", cause.id);
+        }
+    }
+    let mut shell = Command::new("sh").arg("-n").stdin(Stdio::piped()).spawn().expect("a shell");
+    // Whoever finds a mistake reads no further.
+    let _ = shell.stdin.take().expect("a pipe").write_all(script.as_bytes());
+    assert!(shell.wait().expect("it ends").success(), "the shell says why");
 }
