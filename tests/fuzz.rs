@@ -1,7 +1,7 @@
 //! Fuzzing: whatever a peer or a user writes, its parser neither panics nor hangs.
 //!
 //! `cargo test --test all fuzz` gives each target a second. `FUZZ_SECONDS=600 cargo test --release --test all fuzz::dns` gives one target ten
-//! minutes; `FUZZ_SEED=n` repeats. On stable Rust, too, the fuzzer is guided by coverage when the compiler counts edges:
+//! minutes; `FUZZ_SEED=n` repeats, `FUZZ_INPUT=file` runs the one input of that file. On stable Rust, too, the fuzzer is guided by coverage when the compiler counts edges:
 //!
 //! ```text
 //! RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 \
