@@ -93,6 +93,7 @@ fn the_printed_lines_fetch_the_token() {
     }
     let names = [
         "arc",
+        "arc-installed",
         "app-service",
         "azure-cli",
         "client-certificate",

@@ -157,7 +157,7 @@ impl<'a> Command<'a> {
     /// App Service names its endpoint in the environment; it stands where the metadata service would.
     pub(crate) fn platform(&mut self, header: Option<&str>) {
         let arc = self.scenario.token.from == From::Arc;
-        if header.is_none() && !arc {
+        if header.is_none() && (!arc || self.scenario.metadata.installed) {
             return;
         }
         let metadata = self.env.iter().find(|(name, _)| name == "AZURE_POD_IDENTITY_AUTHORITY_HOST");

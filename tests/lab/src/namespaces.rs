@@ -65,6 +65,9 @@ pub fn missing(scenario: &Scenario) -> Option<&'static str> {
     if scenario.link.as_ref().is_some_and(Link::needs_forwarder) && !apart::has_tunnels() {
         return Some("tun");
     }
+    if scenario.metadata.installed && std::env::current_exe().is_ok_and(|me| me.starts_with(machine::HIDDEN)) {
+        return Some("a build outside /opt");
+    }
     scenario.world.real.iter().find(|real| real.program().is_none()).map(|real| real.name())
 }
 

@@ -115,9 +115,9 @@ impl Scenario {
         if self.carrier != Carrier::Namespaces && (self.link.is_some() || self.appliance.is_some()) {
             return Err("[link] and [appliance] lie on the way: they need carrier = \"namespaces\"".to_owned());
         }
-        if self.carrier != Carrier::Namespaces && self.metadata.key != Key::None {
+        if self.carrier != Carrier::Namespaces && (self.metadata.key != Key::None || self.metadata.installed) {
             return Err(
-                "a key of Azure Arc's agent lies in one directory of the machine: it needs carrier = \"namespaces\""
+                "Azure Arc's agent and its keys lie in directories of the machine: they need carrier = \"namespaces\""
                     .to_owned(),
             );
         }

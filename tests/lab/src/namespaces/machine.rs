@@ -12,6 +12,10 @@ use crate::scenario::Key;
 /// Azure's, by which a VM knows that it is one.
 const AZURE: &str = "7783-7084-3265-9085-8269-3286-77";
 
+/// Where Azure Arc's agent is, and what is hidden where it is not.
+const AGENT: &str = "/opt/azcmagent/bin";
+pub(super) const HIDDEN: &str = "/opt";
+
 /// Where Azure Arc's agent keeps its keys.
 const TOKENS: &str = "/var/opt/azcmagent/tokens";
 
@@ -57,6 +61,11 @@ impl Machine {
         firmware(if self.in_azure { AZURE } else { "" })?;
         Ok(dir)
     }
+}
+
+/// The program of Azure Arc's agent, which nobody runs.
+pub(super) fn agent() -> io::Result<()> {
+    std::fs::write(laid(AGENT)?.join("himds"), "")
 }
 
 /// The key of Azure Arc's agent. Its directory is laid over the machine's, for this process and its children only.

@@ -212,6 +212,9 @@ impl Ground for Network {
         let files = machine.furnish()?;
         self.built = Some((layout, files));
         self.arc = scenario.token.from == From::Arc;
+        if scenario.metadata.installed {
+            machine::agent()?;
+        }
         (self.plans, self.real) = (plans.to_vec(), world.real.clone());
         Ok(())
     }

@@ -48,6 +48,8 @@ pub struct Metadata {
     pub realm: String,
     /// What lies there; only with namespaces.
     pub key: Key,
+    /// Whether Azure Arc's agent is known by its program, and no variable names its endpoint; only with namespaces.
+    pub installed: bool,
     /// The header Retry-After of what is no token.
     pub retry_after: String,
 }
@@ -64,6 +66,7 @@ impl Default for Metadata {
             times: 0,
             realm: "/var/opt/azcmagent/tokens/lab.key".to_owned(),
             key: Key::None,
+            installed: false,
             retry_after: String::new(),
         }
     }
