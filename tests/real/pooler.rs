@@ -1,6 +1,6 @@
 //! A real PgBouncer before the real PostgreSQL, on 6432 beside 5432: each run must end as the story of that name does.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -124,6 +124,14 @@ fn pgbouncer_waits_in_silence_for_a_server_that_is_down() {
 #[test]
 fn pgbouncer_takes_no_token_that_is_too_long() {
     let Some(version) = program().and_then(|program| version(&program)) else { return };
+    // The longer limit came in July 2026; which of the releases about then have it is not known here.
+    if version >= (1, 25) {
+        let _ = writeln!(
+            io::stderr(),
+            "SKIPPED: PgBouncer {version:?} may take long tokens; that older ones do not was not tested"
+        );
+        return;
+    }
     for (size, story) in [(2500, "login/pooler-refused"), (4500, "login/partial-packet")] {
         let long = |scenario: &mut Scenario| {
             scenario.token.from = From::File;
@@ -132,8 +140,6 @@ fn pgbouncer_takes_no_token_that_is_too_long() {
         };
         let Some(mut bench) = bench(1, long) else { return };
         let user = bench.user();
-        // From 1.25 on there is room for both.
-        let story = if version >= (1, 25) { "healthy/pgbouncer" } else { story };
         let case = Case { story, user: &user, database: "postgres", beside: Beside::Postgres };
         assert_eq!(play(&mut bench, &case), None, "{size} bytes, PgBouncer {version:?}");
     }
