@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::super::{Row, Seen, listed};
 use super::{details, suffix};
-use crate::evidence::{Certificate, Changed, Detail, Observation, TlsHandshake};
+use crate::evidence::{Certificate, Changed, Detail, Observation, TlsHandshake, skew};
 use crate::failure::Outcome;
 use crate::verb::SERVER;
 use crate::words::Mark;
@@ -24,6 +24,20 @@ fn handshake_word(outcome: Outcome) -> &'static str {
         Outcome::BadCertificate => "bad-certificate",
         Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted => "undetermined",
         _ => "failed",
+    }
+}
+
+/// Whether a certificate is valid by the clock of the peers, where that is known.
+fn by_peers_time(seen: &Seen<'_>, leaf: &Certificate) -> &'static str {
+    let clocks = seen.evidence.iter().filter_map(|observation| match &observation.detail {
+        Detail::HttpExchange(exchange) if exchange.clock > 0 => Some(exchange.clock),
+        Detail::Metadata(reply) if reply.clock > 0 => Some(reply.clock),
+        _ => None,
+    });
+    match (clocks.min(), skew(seen.evidence)) {
+        (Some(clock), Some(skew)) if (leaf.not_before..=leaf.not_after).contains(&(clock - skew)) => "valid",
+        (Some(_), Some(_)) => "invalid",
+        _ => "unknown",
     }
 }
 
@@ -59,6 +73,9 @@ pub(super) fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'sta
         row.say_marked("inspection", inspection, mark);
         row.quote("issuer", common_name(&leaf.issuer));
         row.quote("names", listed(&leaf.names));
+        if matches!(word, "expired" | "not-yet-valid") {
+            row.say("tls.peers-time", by_peers_time(seen, leaf));
+        }
         let end = if word == "not-yet-valid" { leaf.not_before } else { leaf.not_after };
         row.quote("expires", super::super::day(end));
     }

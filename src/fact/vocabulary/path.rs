@@ -81,6 +81,11 @@ pub(super) const FACTS: &[Fact] = &[
             "undetermined",
         ],
     ),
+    declare(
+        "tls.peers-time",
+        "whether a certificate out of its time by this machine's clock is valid by the Date headers of the peers",
+        &["valid", "invalid", "unknown"],
+    ),
     declare("tls.issuer", "who signed the chain, by the word list of issuers", &["public", "inspector", "unknown"]),
     declare(
         "inspection",
