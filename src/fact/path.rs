@@ -124,8 +124,8 @@ fn route(seen: &Seen<'_>, row: &mut Row, subject: &str) {
 /// How an attempt to connect failed.
 fn failure(observation: &Observation, connect: &TcpConnect) -> &'static str {
     match observation.outcome {
-        // Of an ICMPv6 “administratively prohibited” the kernel makes EACCES, whoever sent it (RFC 4443, section 3.1).
-        Outcome::Denied if icmp::is_foreign(connect) => "unreachable",
+        // Of ICMP errors the kernel makes EACCES and ENETUNREACH too, which it says itself where it does not send; the sender tells.
+        Outcome::Denied | Outcome::NetworkUnreachable if icmp::is_foreign(connect) => "unreachable",
         Outcome::Timeout => "silent",
         Outcome::Refused | Outcome::Reset | Outcome::Closed => "refused",
         Outcome::HostUnreachable => "unreachable",
@@ -141,7 +141,9 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
         seen.machine().is_none_or(|machine| if four { machine.ipv4_source } else { machine.ipv6_source }.is_some())
     };
     let usable = |(_, observation, connect): &&(usize, &Observation, &TcpConnect)| {
-        observation.outcome != Outcome::NetworkUnreachable || routed(connect.dialled.is_ipv4())
+        observation.outcome != Outcome::NetworkUnreachable
+            || connect.icmp.is_some()
+            || routed(connect.dialled.is_ipv4())
     };
     let mut counted: Vec<_> = connects.iter().filter(usable).collect();
     if counted.is_empty() {
