@@ -76,6 +76,9 @@ pub struct Comparison {
     /// How many hops the SYN was allowed, where that was changed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hops: Option<u32>,
+    /// The ICMP error that ended it, where that was listened for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub icmp: Option<IcmpError>,
     /// What a PostgreSQL there asked the user for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub asks: Option<String>,
@@ -83,7 +86,7 @@ pub struct Comparison {
 
 impl Comparison {
     pub(crate) fn new(changed: Changed, peer: SocketAddr, name: impl Into<String>) -> Comparison {
-        Comparison { changed, peer, name: name.into(), hops: None, asks: None }
+        Comparison { changed, peer, name: name.into(), hops: None, icmp: None, asks: None }
     }
 }
 

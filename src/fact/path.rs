@@ -183,11 +183,10 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
     row.say("tcp.reach", reach);
     let mut kinds: Vec<&'static str> =
         failed.iter().map(|(_, observation, connect)| failure(observation, connect)).collect();
-    let unreachable = kinds.iter().filter(|kind| **kind == "unreachable").count();
     kinds.sort_unstable();
     kinds.dedup();
-    // Routers limit how many ICMP errors they send (RFC 1812, section 4.3.2.8): beside two that came, silence is the same.
-    if kinds.as_slice() == ["silent", "unreachable"] && unreachable > 1 {
+    // Routers limit how many ICMP errors they send (RFC 1812, section 4.3.2.8): beside one that came, silence is the same.
+    if kinds.as_slice() == ["silent", "unreachable"] {
         kinds = vec!["unreachable"];
     }
     match kinds.as_slice() {

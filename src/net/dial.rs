@@ -64,7 +64,7 @@ pub(crate) async fn tcp(recorder: &Recorder, peer: &Peer<'_>, patience: Duration
 }
 
 /// Connects while listening for the ICMP error that ends it: it tells a router's word from the peer's and from this machine's own.
-async fn listening(
+pub(crate) async fn listening(
     address: SocketAddr,
     icmp: &mut Option<IcmpError>,
     local: &mut Option<IpAddr>,

@@ -183,10 +183,20 @@ pub(super) fn plain_port(asides: &mut JoinSet<()>, place: &Place, silent: &[(Soc
     }
     for (peer, _) in silent.iter().take(PLAIN_AT) {
         let (peer, dialled) = reach::at(&place.run, &place.host, SocketAddr::new(peer.ip(), PLAIN));
-        let changed = Comparison::new(Changed::OtherPort, peer, &place.host);
-        let patience = place.run.patience() / 2;
-        asides.spawn(connects(place.clone(), changed, patience, async move { dial::again(dialled).await }));
+        asides.spawn(plainly(place.clone(), peer, dialled));
     }
+}
+
+/// One connection to the plain port. A missing neighbour has few packets kept for it, and one of these may be among them.
+async fn plainly(place: Place, peer: SocketAddr, dialled: SocketAddr) {
+    let run = &place.run;
+    let comparison = Comparison::new(Changed::OtherPort, peer, &place.host);
+    let mut pending = run.recorder.begin(&place.subject, "", Detail::Comparison(comparison.clone()));
+    let (mut icmp, mut local) = (None, None);
+    let connected = within(run.patience() / 2, accepted(dial::listening(dialled, &mut icmp, &mut local))).await;
+    pending.detail = Detail::Comparison(Comparison { icmp, ..comparison });
+    let (outcome, error) = connected.unwrap_or_else(|failure| failure);
+    pending.end(outcome, error);
 }
 
 /// So far away a refusal is looked for.

@@ -1,14 +1,18 @@
 //! ICMP errors that ended connection attempts: who sent them, and what they say.
 
+use std::net::IpAddr;
+
 use super::super::icmp::{common, says, sender, told};
 use super::super::{Row, Seen};
-use crate::evidence::{Detail, TcpConnect};
+use crate::evidence::{Changed, Detail, IcmpError, Observation, TcpConnect};
 use crate::failure::Outcome;
 use crate::verb::SERVER;
 
 /// Two tries and the pause between them take no longer, milliseconds, when a router says no; ARP and neighbour discovery give up after
 /// three seconds.
 const AT_ONCE: u64 = 2_000;
+/// The same for a single try.
+const ONE_TRY: u64 = 1_000;
 
 /// Whether somebody else than this machine said no.
 pub(super) fn is_foreign(connect: &TcpConnect) -> bool {
@@ -34,24 +38,28 @@ pub(super) fn read<'a>(row: &mut Row, failed: impl Iterator<Item = &'a TcpConnec
 /// Whether the way to the hosts of this run lacks a neighbour, whose it is, and the news of it. Whoever looks for a neighbour keeps a few
 /// packets for it and drops the others in silence, so this is a matter of the run and not of each host.
 pub(in super::super) fn neighbour(seen: &Seen<'_>) -> Option<(&'static str, String)> {
-    let late = seen
+    let unreachable =
+        |observation: &&Observation| observation.outcome == Outcome::HostUnreachable && observation.subject != SERVER;
+    let news: Vec<(Option<IcmpError>, IpAddr)> = seen
         .evidence
         .iter()
-        .filter(|observation| observation.outcome == Outcome::HostUnreachable && observation.duration_ms > AT_ONCE);
-    let news: Vec<&TcpConnect> = late
-        .filter(|observation| observation.subject != SERVER)
+        .filter(unreachable)
         .filter_map(|observation| match &observation.detail {
-            Detail::TcpConnect(connect) if !connect.proxy => Some(connect),
+            Detail::TcpConnect(connect) if !connect.proxy && observation.duration_ms > AT_ONCE => {
+                Some((connect.icmp, connect.dialled.ip()))
+            }
+            Detail::Comparison(other) if other.changed == Changed::OtherPort && observation.duration_ms > ONE_TRY => {
+                Some((other.icmp, other.peer.ip()))
+            }
             _ => None,
         })
         .collect();
     let [first, _, ..] = news.as_slice() else { return None };
-    let sent =
-        news.iter().map(|connect| connect.icmp.as_ref().map_or("nobody", |icmp| sender(icmp, connect.dialled.ip())));
+    let sent = news.iter().map(|(icmp, peer)| icmp.as_ref().map_or("nobody", |icmp| sender(icmp, *peer)));
     let word = match common(sent) {
         Some("this-machine") => "missing-here",
         Some("router") => "missing-beyond",
         _ => "missing",
     };
-    Some((word, first.icmp.map_or_else(String::new, |icmp| told(&icmp, &icmp.from.to_string()))))
+    Some((word, first.0.map_or_else(String::new, |icmp| told(&icmp, &icmp.from.to_string()))))
 }
