@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -55,7 +56,16 @@ pub(super) fn start(
     std::fs::remove_file(&statements)?;
     let mut server = command(&bin.join("postgres"));
     server.arg("-D").arg(&data);
-    real::start(services, server, address, &dir.path().join("log"))?;
+    let log = dir.path().join("log");
+    real::start(services, server, address, &log)?;
+    // It accepts connections before it serves them.
+    let until = Instant::now() + real::PATIENCE;
+    while !std::fs::read_to_string(log.with_extension("out"))?.contains("ready to accept connections") {
+        if Instant::now() > until {
+            return Err(io::Error::other("PostgreSQL does not become ready"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     Ok(dir)
 }
 

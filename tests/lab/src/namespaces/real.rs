@@ -15,7 +15,7 @@ use super::namespace::Namespace;
 use crate::scenario::{Proxy, ProxyMode, Real};
 
 /// How long a server may take to come up on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Real {
     /// Its program, where Debian has it.
