@@ -47,6 +47,7 @@ pub(super) const FACTS: &[Fact] = &[
             "token-validation",
             "no-role",
             "no-privilege",
+            "no-clear-password",
             "no-password",
             "method-required",
             "unresolved",
