@@ -45,6 +45,7 @@ pub const VALUES: &[(&str, &str)] = &[
     ("server_name", "the first label of the server's name: its Azure resource name"),
     ("source", "where the token came from"),
     ("audience", "the token's aud"),
+    ("login_host", "this cloud's login host of Microsoft Entra ID"),
     ("resource", "this cloud's PostgreSQL resource"),
     ("tenant", "the token's tenant"),
     ("wanted_tenant", "the tenant that was asked for"),
