@@ -73,6 +73,10 @@ pub(super) fn tls(seen: &Seen<'_>, row: &mut Row, subject: &str) -> Option<&'sta
         row.say_marked("inspection", inspection, mark);
         row.quote("issuer", common_name(&leaf.issuer));
         row.quote("names", listed(&leaf.names));
+        if subject == SERVER && word == "wrong-name" {
+            let of_azure = leaf.names.iter().any(|name| seen.cloud.has_server(name));
+            row.say("tls.names", if of_azure { "server" } else { "other" });
+        }
         if matches!(word, "expired" | "not-yet-valid") {
             row.say("tls.peers-time", by_peers_time(seen, leaf));
         }

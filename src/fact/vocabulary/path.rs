@@ -88,6 +88,11 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare("tls.issuer", "who signed the chain, by the word list of issuers", &["public", "inspector", "unknown"]),
     declare(
+        "tls.names",
+        "whose names a server's certificate bears that does not bear the name asked for: a flexible server's of this cloud, or others alone",
+        &["server", "other"],
+    ),
+    declare(
         "inspection",
         "whether the names in the chain are an inspecting middlebox's, and whether this machine trusts it",
         &["none", "trusted", "untrusted"],
