@@ -84,6 +84,7 @@ pub(super) fn read(seen: &Seen<'_>, hosts: &[Row], control: &Row) -> Row {
         row.quote(name, value);
     }
     row.quote("login_host", &seen.settings.login_host);
+    row.quote("graph_host", &seen.settings.graph_host);
     row.quote("resource", &seen.settings.resource);
     row.quote("user", seen.settings.user.clone().unwrap_or_default());
     row.quote("database", &seen.settings.database);

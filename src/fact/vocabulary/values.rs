@@ -46,6 +46,7 @@ pub const VALUES: &[(&str, &str)] = &[
     ("source", "where the token came from"),
     ("audience", "the token's aud"),
     ("login_host", "this cloud's login host of Microsoft Entra ID"),
+    ("graph_host", "this cloud's host of Microsoft Graph"),
     ("resource", "this cloud's PostgreSQL resource"),
     ("tenant", "the token's tenant"),
     ("wanted_tenant", "the tenant that was asked for"),
