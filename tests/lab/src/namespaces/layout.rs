@@ -267,7 +267,7 @@ mod tests {
         let ruleset = layout.ruleset();
         assert!(ruleset.contains(&format!("iifname \"client\" ip daddr {} drop", address(0))), "{ruleset}");
         assert!(
-            ruleset.contains(&format!("ip daddr {} reject with icmp type host-prohibited", address(1))),
+            ruleset.contains(&format!("ip daddr {} reject with icmp type host-unreachable", address(1))),
             "{ruleset}"
         );
         assert!(layout.routes.contains(&format!("add prohibit {}", address(2))));
