@@ -35,7 +35,9 @@ fn by_peers_time(seen: &Seen<'_>, leaf: &Certificate) -> &'static str {
         _ => None,
     });
     match (clocks.min(), skew(seen.evidence)) {
-        (Some(clock), Some(skew)) if (leaf.not_before..=leaf.not_after).contains(&clock.saturating_sub(skew)) => "valid",
+        (Some(clock), Some(skew)) if (leaf.not_before..=leaf.not_after).contains(&clock.saturating_sub(skew)) => {
+            "valid"
+        }
         (Some(_), Some(_)) => "invalid",
         _ => "unknown",
     }
