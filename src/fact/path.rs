@@ -185,7 +185,8 @@ fn tcp(seen: &Seen<'_>, row: &mut Row, connects: &[(usize, &Observation, &TcpCon
         failed.iter().map(|(_, observation, connect)| failure(observation, connect)).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    // Routers limit how many ICMP errors they send (RFC 1812, section 4.3.2.8): beside one that came, silence is the same.
+    // Routers limit how many ICMP errors they send (RFC 1812, section 4.3.2.8): beside one that came, silence is the same. An address
+    // is tried twice before an error at once counts, so two attempts do agree.
     if kinds.as_slice() == ["silent", "unreachable"] {
         kinds = vec!["unreachable"];
     }

@@ -279,17 +279,14 @@ async fn receive(socket: &UdpSocket, question: &Question, odd: &mut Odd) -> io::
     loop {
         let length = match socket.recv(&mut buffer).await {
             Ok(length) => length,
-            Err(error) => match super::host::icmp_error(socket.as_fd()) {
-                Some(icmp) => {
-                    let to = socket.local_addr().ok().map(|own| own.ip());
-                    odd.icmp = Some(IcmpError { to, ..icmp });
-                    if may_pass(&icmp) {
-                        continue;
-                    }
-                    return Err(error);
+            Err(error) => {
+                let Some(icmp) = super::host::icmp_error(socket.as_fd()) else { return Err(error) };
+                odd.icmp = Some(IcmpError { to: socket.local_addr().ok().map(|own| own.ip()), ..icmp });
+                if may_pass(&icmp) {
+                    continue;
                 }
-                None => return Err(error),
-            },
+                return Err(error);
+            }
         };
         match Message::from_vec(&buffer[..length]) {
             Ok(answer) if question.is_answered_by(&answer) => return Ok(answer),
