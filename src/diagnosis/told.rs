@@ -22,7 +22,6 @@ pub(super) fn all(
         let ruling = controls::ruling(catalogue, finding);
         let known = groups.iter_mut().find(|(group, known)| {
             group[0].cause.id == finding.cause.id
-                && group[0].severity == finding.severity
                 && known.controls == ruling.controls
                 && known.certainty == ruling.certainty
         });
@@ -91,7 +90,8 @@ fn diagnosis(group: &[&Finding<'_>], ruling: Ruling) -> Diagnosis {
         ruling.controls.iter().flat_map(|control| text.remedy.iter().filter(|remedy| remedy.control == *control));
     Diagnosis {
         cause: cause.id.clone(),
-        severity: group[0].severity,
+        // One thing to change is told once, by the worst that it does.
+        severity: group.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Warn),
         certainty: ruling.certainty,
         summary: if reported { format!("Reported: {}", prose(&text.title)) } else { prose(&text.title) },
         because,
