@@ -30,7 +30,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>) {
     if is_odd(&row.subject, answer.word) {
         if answered(answer.word) {
             let beside = Beside::all(seen, &row.subject, query, DnsChanged::SameZone);
-            row.say("dns.authority", authority(query, &beside));
+            row.say("dns.authority", authority(seen, query, &beside));
             let foreign = beside.iter().find(|beside| !beside.query.authoritative);
             row.quote("neighbour", foreign.map(|beside| beside.query.name.clone()).unwrap_or_default());
             row.quote("zone", query.soa_zone.as_deref().map(bare).unwrap_or_default());
@@ -81,7 +81,7 @@ fn bare(name: &str) -> &str {
 
 /// Whose zone the answer comes from. RFC 2308: the SOA of a negative answer is that of the zone which holds the name, and a zone's own
 /// server always has it. So whoever denies with AA and without a SOA, or has one name and not its neighbour, holds no zone.
-fn authority(query: &DnsQuery, beside: &[Beside<'_>]) -> &'static str {
+fn authority(seen: &Seen<'_>, query: &DnsQuery, beside: &[Beside<'_>]) -> &'static str {
     let Some(zone) = query.soa_zone.as_deref().map(|zone| bare(zone).to_ascii_lowercase()) else {
         let alone = query.addresses.is_empty() || beside.iter().any(|beside| !beside.query.authoritative);
         return match query.authoritative {
@@ -99,13 +99,20 @@ fn authority(query: &DnsQuery, beside: &[Beside<'_>]) -> &'static str {
         "policy"
     } else if query.soa_server.as_deref().is_some_and(|server| bare(server).eq_ignore_ascii_case(AZURE_PRIVATE)) {
         "azure-private"
-    } else if zone == "." {
+    } else if zone == "." && in_known_domain(seen, &query.name) {
         "root"
     } else if query.authoritative {
         "local-zone"
     } else {
         "enclosing"
     }
+}
+
+/// Whether the name lies in a top-level domain that the true root surely delegates: one of this cloud's own names. Any other it may deny.
+fn in_known_domain(seen: &Seen<'_>, name: &str) -> bool {
+    let top = |name: &str| bare(name).rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let known = [&seen.cloud.login_host, &seen.cloud.graph_host].into_iter().chain(&seen.cloud.server_suffixes);
+    known.map(|known| top(known)).any(|known| known == top(name))
 }
 
 fn extended_error(seen: &Seen<'_>, row: &mut Row, query: &DnsQuery) {
