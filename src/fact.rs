@@ -10,6 +10,7 @@ use crate::words::{Mark, Words};
 
 mod address;
 mod answer;
+mod course;
 mod doubt;
 mod icmp;
 mod login;

@@ -16,6 +16,9 @@ pub struct SystemLookup {
     pub canonical_name: Option<String>,
     /// The EAI code by name, when it failed.
     pub eai: Option<String>,
+    /// A second lookup, where the first one and the nameservers contradict each other.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub again: bool,
 }
 
 /// One question to one nameserver, with its retries and the TCP retry after truncation.

@@ -41,32 +41,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>) {
         extended_error(seen, row, query);
     }
     compared(seen, row, answer, query);
-    if !answered(answer.word)
-        && row.word("nameserver.course").is_none()
-        && let Some((word, name)) = course(seen, answer)
-    {
-        row.say("nameserver.course", word);
-        row.quote("known_name", name);
-        row.quote("over_tcp", if answer.beside == Some("answers") { "answered" } else { "" });
-    }
-}
-
-/// What becomes of a name that the same nameserver answered before, while it does not answer this one.
-fn course(seen: &Seen<'_>, answer: &Answer<'_>) -> Option<(&'static str, String)> {
-    seen.evidence.iter().find_map(|observation| {
-        let Detail::DnsComparison(comparison) = &observation.detail else { return None };
-        let query = &comparison.query;
-        if comparison.changed != DnsChanged::AnsweredName || query.nameserver != answer.nameserver {
-            return None;
-        }
-        let word = match word_of(seen, observation, query) {
-            "undetermined" => return None,
-            // A refusal by name is a policy, and told as one.
-            word if answered(word) => (answer.word == "silent").then_some("by-name")?,
-            _ => "breaks-off",
-        };
-        Some((word, query.name.clone()))
-    })
+    super::course::read(seen, row, answer);
 }
 
 /// An answer that this subject should not have. A private address is what a server's name is for.
@@ -220,6 +195,7 @@ fn compared(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>, first: &DnsQuer
         // A failure that is over says nothing lasting of the answer, but something of who gives it.
         if !answered(answer.word) {
             row.say("nameserver.course", "recovers");
+            row.quote("said", super::answer::told(answer.word, &[]));
             row.quote("other_answer", &told);
         }
         answered(answer.word).then_some(("flaps", told))
@@ -230,6 +206,7 @@ fn compared(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>, first: &DnsQuer
     };
     if let Some((word, told)) = &repeated {
         row.say("dns.repeated", word);
+        row.quote("said", super::answer::told(answer.word, &answer.addresses));
         row.quote("other_answer", told);
     }
     let lasting = repeated.is_some_and(|(word, _)| word == "same");

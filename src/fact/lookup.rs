@@ -1,12 +1,44 @@
 //! What this machine makes of a name before and beside asking its nameservers: name services, search lists, a local stub.
 
-use super::address::place;
+use std::net::IpAddr;
+
+use super::address::{class, place};
 use super::answer::{Answer, answered, answers, configured, told};
 use super::{Row, Seen};
 use crate::evidence::{Detail, Machine};
+use crate::failure::Outcome;
 
 /// Services that know this machine's own names only.
 const LOCAL: [&str; 6] = ["files", "db", "compat", "myhostname", "mymachines", "altfiles"];
+
+/// What getaddrinfo says of a name.
+pub(super) struct Lookup {
+    /// Its place in the evidence.
+    pub(super) index: usize,
+    pub(super) word: &'static str,
+    pub(super) addresses: Vec<IpAddr>,
+}
+
+impl Lookup {
+    /// The first lookup, or the second one beside a contradiction.
+    pub(super) fn of(seen: &Seen<'_>, subject: &str, again: bool) -> Option<Lookup> {
+        let (index, observation, lookup) =
+            seen.of(subject).find_map(|(index, observation)| match &observation.detail {
+                Detail::SystemLookup(lookup) if lookup.again == again => Some((index, observation, lookup)),
+                _ => None,
+            })?;
+        let word = match (observation.outcome, lookup.eai.as_deref()) {
+            (Outcome::Ok, _) => class(&lookup.addresses, seen.cloud),
+            (Outcome::Timeout, _) => "silent",
+            (Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, _) => "undetermined",
+            (_, Some("EAI_NONAME")) => "nxdomain",
+            (_, Some("EAI_NODATA")) => "nodata",
+            (_, Some("EAI_FAIL")) => "servfail",
+            _ => "try-again",
+        };
+        Some(Lookup { index, word, addresses: lookup.addresses.clone() })
+    }
+}
 
 pub(super) fn read(seen: &Seen<'_>, row: &mut Row, host: &str, listed: &[&Answer<'_>]) {
     if seen.settings.own_nameservers {
@@ -18,7 +50,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row, host: &str, listed: &[&Answer
     }
     let subject = row.subject.clone();
     let canonical = seen.of(&subject).find_map(|(_, observation)| match &observation.detail {
-        Detail::SystemLookup(lookup) => lookup.canonical_name.as_deref(),
+        Detail::SystemLookup(lookup) if !lookup.again => lookup.canonical_name.as_deref(),
         _ => None,
     });
     if let Some(canonical) = canonical.map(|name| name.trim_end_matches('.').to_ascii_lowercase()) {

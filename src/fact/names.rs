@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use super::address::{AZURE_RESOLVER, class, is_address};
 use super::answer::{Answer, answered, answers, configured, differ, told};
+use super::lookup::Lookup;
 use super::{Row, Seen, listed};
 use crate::evidence::{Detail, DnsQuery, HostsEntry};
-use crate::failure::Outcome;
 use crate::verb::SERVER;
 
 pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
@@ -20,7 +20,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
         return;
     }
     let answers = answers(seen, &subject);
-    let system = system(seen, &subject);
+    let system = Lookup::of(seen, &subject, false);
     if answers.is_empty() && system.is_none() {
         return;
     }
@@ -47,9 +47,9 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
 
     let deciding = listed_servers.iter().find(|answer| answered(answer.word));
     let (word, addresses, mut evidence) = match &system {
-        Some((index, word, addresses)) => {
-            row.say("dns.system", word);
-            (refined(word, together, &listed_servers), addresses.clone(), vec![*index])
+        Some(lookup) => {
+            row.say("dns.system", lookup.word);
+            (refined(lookup.word, together, &listed_servers), lookup.addresses.clone(), vec![lookup.index])
         }
         None => match deciding {
             Some(answer) => (answer.word, answer.addresses.clone(), Vec::new()),
@@ -77,23 +77,6 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     row.quote("answer", told(word, &addresses));
     evidence.extend(listed_servers.iter().flat_map(|answer| answer.evidence.iter().copied()));
     row.account("dns.result", observed(word, &addresses, &listed_servers, together), evidence);
-}
-
-fn system(seen: &Seen<'_>, subject: &str) -> Option<(usize, &'static str, Vec<IpAddr>)> {
-    let (index, observation, lookup) = seen.of(subject).find_map(|(index, observation)| match &observation.detail {
-        Detail::SystemLookup(lookup) => Some((index, observation, lookup)),
-        _ => None,
-    })?;
-    let word = match (observation.outcome, lookup.eai.as_deref()) {
-        (Outcome::Ok, _) => class(&lookup.addresses, seen.cloud),
-        (Outcome::Timeout, _) => "silent",
-        (Outcome::CutShort | Outcome::Panicked | Outcome::Exhausted, _) => "undetermined",
-        (_, Some("EAI_NONAME")) => "nxdomain",
-        (_, Some("EAI_NODATA")) => "nodata",
-        (_, Some("EAI_FAIL")) => "servfail",
-        _ => "try-again",
-    };
-    Some((index, word, lookup.addresses.clone()))
 }
 
 /// getaddrinfo has one code for silence, SERVFAIL and REFUSED; the nameservers themselves say which it was.

@@ -16,9 +16,17 @@ use crate::failure::Outcome;
 const FILE: u64 = 4 * 1024 * 1024;
 
 /// getaddrinfo, with its EAI code. It cannot be cancelled, so it runs on a thread of its own and is left behind at the patience.
-pub(crate) async fn getaddrinfo(recorder: &Recorder, subject: &str, name: &str, patience: Duration) -> Vec<IpAddr> {
-    let detail = SystemLookup { name: name.to_owned(), addresses: Vec::new(), canonical_name: None, eai: None };
-    let mut pending = recorder.begin(subject, format!("getaddrinfo of {name}"), Detail::SystemLookup(detail.clone()));
+/// `again` says that it is the second time.
+pub(crate) async fn getaddrinfo(
+    recorder: &Recorder,
+    subject: &str,
+    name: &str,
+    again: bool,
+    patience: Duration,
+) -> Vec<IpAddr> {
+    let detail = SystemLookup { name: name.to_owned(), addresses: Vec::new(), canonical_name: None, eai: None, again };
+    let what = if again { "getaddrinfo once more of" } else { "getaddrinfo of" };
+    let mut pending = recorder.begin(subject, format!("{what} {name}"), Detail::SystemLookup(detail.clone()));
     let asked = name.to_owned();
     let answer = tokio::time::timeout(patience, tokio::task::spawn_blocking(move || lookup(&asked))).await;
     let (outcome, error, detail) = match answer {

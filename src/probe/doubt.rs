@@ -128,6 +128,12 @@ pub(super) async fn compare(run: Arc<Run>, subject: String, first: DnsQuery) {
     tokio::join!(again, over_tcp, checking_disabled, same_zone, other_zone, unroutable);
 }
 
+/// Puts a question again that was answered with addresses.
+pub(super) async fn once_more(run: &Run, subject: &str, nameserver: SocketAddr, name: &str, kind: RecordType) {
+    let patience = run.patience().min(PATIENCE);
+    dns::compare(&run.recorder, subject, DnsChanged::Again, nameserver, name, kind, patience).await;
+}
+
 /// Beside a question that gets no answer, or a refusal: whether the same nameserver still answers a name that it did answer.
 /// `told` says whether the question was answered; it may come late, for silence is told by nobody.
 pub(super) async fn others(run: Arc<Run>, subject: String, nameserver: SocketAddr, mut told: oneshot::Receiver<bool>) {

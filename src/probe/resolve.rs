@@ -14,6 +14,8 @@ use super::Run;
 use crate::evidence::DnsQuery;
 use crate::net::{dns, host};
 
+/// A second lookup that must be given up sooner than after this share of the patience is not begun: its silence would prove nothing.
+const LEAST: u32 = 3;
 /// How long a slower source may keep the others waiting once one has given addresses: a dead first nameserver
 /// holds getaddrinfo up for seconds, and must not hold up the sign-in.
 const GRACE: Duration = Duration::from_millis(300);
@@ -25,6 +27,12 @@ enum Heard {
     Query(Box<DnsQuery>),
     /// Evidence only: nobody dials what it says.
     Witness,
+}
+
+/// Who got no address while the other did: getaddrinfo, where this nameserver has one, or our own questions.
+enum Missed {
+    BySystem(SocketAddr, RecordType),
+    ByServers,
 }
 
 /// What has been heard so far.
@@ -42,6 +50,8 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
         let _ = giver.send(Some(vec![address]));
         return;
     }
+    let begun = Instant::now();
+    let (patience, least) = (run.patience(), run.patience() / LEAST);
     let own = run.target.nameservers.is_some();
     let servers = run.target.asked_nameservers();
     let mut heard: JoinSet<Heard> = JoinSet::new();
@@ -75,7 +85,17 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
     let mut answers = Answers { servers, system_asked: !own, system: None, queries: Vec::new() };
     let mut giver = Some(giver);
     let mut grace: Option<Instant> = None;
+    // Whoever has not answered by then may never answer, and must be held against those who did while there is time.
+    let late = begun + least;
+    let mut held = own;
     loop {
+        if !held && let Some(missed) = answers.contradiction(Instant::now() >= late) {
+            held = true;
+            let left = (begun + patience).saturating_duration_since(Instant::now());
+            if left >= least {
+                heard.spawn(again(run.clone(), subject.clone(), name.clone(), missed, left));
+            }
+        }
         let patient = async {
             match grace {
                 Some(until) if giver.is_some() => tokio::time::sleep_until(until).await,
@@ -108,6 +128,7 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
                 None => true,
             },
             () = patient => false,
+            () = tokio::time::sleep_until(late), if !held && Instant::now() < late => false,
         };
         let impatient = over || grace.is_some_and(|until| Instant::now() >= until);
         if giver.is_some()
@@ -124,7 +145,18 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
 
 /// What applications see.
 async fn system(run: Arc<Run>, subject: String, name: String) -> Heard {
-    Heard::System(host::getaddrinfo(&run.recorder, &subject, &name, run.patience()).await)
+    Heard::System(host::getaddrinfo(&run.recorder, &subject, &name, false, run.patience()).await)
+}
+
+/// Asks again who contradicted each other: what was over in a moment and what lasts differ in it.
+async fn again(run: Arc<Run>, subject: String, name: String, missed: Missed, patience: Duration) -> Heard {
+    let addresses = host::getaddrinfo(&run.recorder, &subject, &name, true, patience).await;
+    if let Missed::BySystem(nameserver, kind) = missed
+        && addresses.is_empty()
+    {
+        super::doubt::once_more(&run, &subject, nameserver, &name, kind).await;
+    }
+    Heard::Witness
 }
 
 /// Azure's resolver is a witness, asked only inside Azure.
@@ -147,7 +179,7 @@ pub(super) async fn aside(run: &Run, subject: &str, name: &str) -> Vec<IpAddr> {
         return vec![address];
     }
     if run.target.nameservers.is_none() || name == "localhost" {
-        return host::getaddrinfo(&run.recorder, subject, name, run.patience()).await;
+        return host::getaddrinfo(&run.recorder, subject, name, false, run.patience()).await;
     }
     // All at once: a dead nameserver must not keep the others' answers back. Of those that answer, the first in order decides.
     let mut asked = JoinSet::new();
@@ -185,6 +217,30 @@ pub(super) async fn aside(run: &Run, subject: &str, name: &str) -> Vec<IpAddr> {
 }
 
 impl Answers {
+    /// Whether getaddrinfo and the nameservers contradict each other, as far as both are heard, or when it is `late`.
+    fn contradiction(&self, late: bool) -> Option<Missed> {
+        let heard = |server: &SocketAddr| {
+            self.queries.iter().any(|query| query.nameserver == *server && query.record_type == "A")
+        };
+        let with_addresses = |server: &SocketAddr| {
+            self.queries.iter().find(|query| query.nameserver == *server && !query.addresses.is_empty())
+        };
+        match &self.system {
+            Some(addresses) if !addresses.is_empty() => {
+                let all = late || self.servers.iter().all(heard);
+                let none = !self.servers.iter().any(|server| with_addresses(server).is_some());
+                (all && none && !self.servers.is_empty()).then_some(Missed::ByServers)
+            }
+            None if !late => None,
+            // It may well wait for whoever was asked before and is silent.
+            _ => {
+                let first = self.servers.iter().take_while(|server| heard(server)).find_map(with_addresses)?;
+                let kind = if first.record_type == "A" { RecordType::A } else { RecordType::AAAA };
+                Some(Missed::BySystem(first.nameserver, kind))
+            }
+        }
+    }
+
     /// The addresses to dial, once they can be told: getaddrinfo's, or with `--nameserver` those of the first that answers.
     fn to_dial(&self, impatient: bool) -> Option<Vec<IpAddr>> {
         if let Some(addresses) = &self.system {

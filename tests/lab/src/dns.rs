@@ -88,7 +88,8 @@ impl Server {
         let wanted = plan.or_else(beside).map_or(self.behaviour.all, |plan| plan.role.answers(&self.behaviour));
         let turn = {
             let mut turns = crate::tap::lock(&self.turns);
-            let turn = turns.entry((asked.clone(), query.query_type())).or_default();
+            let apart = if wanted.counts_plain() && question.edns.is_none() { " without EDNS" } else { "" };
+            let turn = turns.entry((format!("{asked}{apart}"), query.query_type())).or_default();
             *turn += 1;
             *turn
         };

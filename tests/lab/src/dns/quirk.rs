@@ -12,6 +12,7 @@ use crate::scenario::Answers;
 /// Which plain way of answering this question gets.
 pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: usize) -> Answers {
     let odd = turn % 2 == 1;
+    let with_edns = question.edns.is_some();
     match wanted {
         Answers::EdnsDropped if question.edns.is_some() && !over_tcp => Answers::Silent,
         Answers::Bogus | Answers::Unsigned | Answers::Expired if !question.metadata.checking_disabled => {
@@ -41,6 +42,11 @@ pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: u
         }
         Answers::Once if turn > 1 => Answers::Silent,
         Answers::OnceThenRefuses if turn > 1 => Answers::Refused,
+        Answers::PlainOnce if with_edns || turn > 1 => Answers::Silent,
+        Answers::PlainOnceThenRefuses if with_edns || turn > 1 => Answers::Refused,
+        Answers::PlainSilentOnce if !with_edns && turn == 1 => Answers::Silent,
+        Answers::PlainFailsTwice if !with_edns && turn <= 2 => Answers::Servfail,
+        Answers::PlainDeniesOnce if !with_edns && turn == 1 => Answers::Nxdomain,
         Answers::UdpForged if !over_tcp => Answers::Private,
         Answers::EdnsDropped
         | Answers::EdnsFormerr
@@ -58,6 +64,11 @@ pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: u
         | Answers::FailsTwice
         | Answers::Once
         | Answers::OnceThenRefuses
+        | Answers::PlainOnce
+        | Answers::PlainOnceThenRefuses
+        | Answers::PlainSilentOnce
+        | Answers::PlainFailsTwice
+        | Answers::PlainDeniesOnce
         | Answers::UdpForged
         | Answers::Injected => Answers::Honest,
         other => other,

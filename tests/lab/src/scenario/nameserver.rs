@@ -85,10 +85,25 @@ pub enum Answers {
     /// The truth once, then silence, or REFUSED, for good.
     Once,
     OnceThenRefuses,
+    /// As a nameserver that changes between getaddrinfo, which asks without EDNS, and this program's own questions: the truth once to those
+    /// without, then (and to those with it) silence, or REFUSED; or first silence, SERVFAIL twice, NXDOMAIN to those without, then the truth.
+    PlainOnce,
+    PlainOnceThenRefuses,
+    PlainSilentOnce,
+    PlainFailsTwice,
+    PlainDeniesOnce,
     /// A forged reply before the true one.
     Injected,
     /// A private address over UDP, the truth over TCP.
     UdpForged,
+}
+
+impl Answers {
+    /// Whether questions without EDNS are counted apart.
+    pub fn counts_plain(self) -> bool {
+        use Answers::{PlainDeniesOnce, PlainFailsTwice, PlainOnce, PlainOnceThenRefuses, PlainSilentOnce};
+        matches!(self, PlainOnce | PlainOnceThenRefuses | PlainSilentOnce | PlainFailsTwice | PlainDeniesOnce)
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
