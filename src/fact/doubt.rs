@@ -45,7 +45,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row, answer: &Answer<'_>) {
 }
 
 /// An answer that this subject should not have. A private address is what a server's name is for.
-fn is_odd(subject: &str, word: &str) -> bool {
+pub(super) fn is_odd(subject: &str, word: &str) -> bool {
     let public = matches!(word, "in-tag" | "public" | "agent");
     if subject == LOGIN || subject == GRAPH { !public } else { !(public || matches!(word, "private" | "cgnat")) }
 }

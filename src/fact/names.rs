@@ -16,6 +16,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     row.quote("nameservers", listed(&seen.settings.nameservers));
     if host.parse::<IpAddr>().is_ok() {
         row.say("dns.result", "literal");
+        row.say("dns.addresses", "literal");
         row.account("dns.result", format!("{host} is an address, not a name"), Vec::new());
         return;
     }
@@ -46,13 +47,15 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     }
 
     let deciding = listed_servers.iter().find(|answer| answered(answer.word));
+    let dialled = deciding.map(|answer| answer.addresses.clone()).unwrap_or_default();
     let (word, addresses, mut evidence) = match &system {
         Some(lookup) => {
             row.say("dns.system", lookup.word);
-            (refined(lookup.word, together, &listed_servers), lookup.addresses.clone(), vec![lookup.index])
+            let addresses = if lookup.word == "silent" { dialled.clone() } else { lookup.addresses.clone() };
+            (refined(&subject, lookup.word, together, &listed_servers), addresses, vec![lookup.index])
         }
         None => match deciding {
-            Some(answer) => (answer.word, answer.addresses.clone(), Vec::new()),
+            Some(answer) => (answer.word, dialled.clone(), Vec::new()),
             None => (common(&listed_servers).unwrap_or("try-again"), Vec::new(), Vec::new()),
         },
     };
@@ -60,6 +63,9 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     let captured = row.word("dns.search") == Some("captured");
     let word = if made_up || captured { "made-up" } else { word };
     row.say("dns.result", word);
+    if !addresses.is_empty() && word != "made-up" {
+        row.say("dns.addresses", class(&addresses, seen.cloud));
+    }
     // Where none answers, the first speaks for all.
     if let Some(answer) = deciding.or(listed_servers.first()) {
         super::doubt::read(seen, row, answer);
@@ -70,7 +76,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
         row.quote("chain_end", query.chain.last().cloned().unwrap_or_default());
     }
     if subject == SERVER {
-        private_endpoint(seen, row, word);
+        private_endpoint(seen, row, row.word("dns.addresses").unwrap_or(word));
     }
     row.quote("addresses", listed(&addresses));
     row.quote("remote_address", addresses.first().map(ToString::to_string).unwrap_or_default());
@@ -80,12 +86,14 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
 }
 
 /// getaddrinfo has one code for silence, SERVFAIL and REFUSED; the nameservers themselves say which it was.
-fn refined(system: &'static str, together: &str, answers: &[&Answer<'_>]) -> &'static str {
+fn refined(subject: &str, system: &'static str, together: &str, answers: &[&Answer<'_>]) -> &'static str {
     match system {
         "try-again" if together == "none-configured" => "no-nameserver",
         "try-again" | "servfail" => common(answers).unwrap_or(system),
         "nxdomain" if !answers.is_empty() && answers.iter().all(|answer| answer.word == "nodata") => "nodata",
         "silent" => match answers.iter().position(|answer| answered(answer.word)) {
+            // That applications wait is no news beside what they will then get.
+            Some(first) if super::doubt::is_odd(subject, answers[first].word) => answers[first].word,
             Some(first) if answers[..first].iter().any(|answer| answer.word == "silent") => "waits",
             Some(_) => "late",
             None => "silent",

@@ -293,7 +293,7 @@ fn here(seen: &Seen<'_>, run: &Run<'_>, row: &Row, text: &str) -> Here {
         "unresolved" if is(peer, "dns.result", &NAMELESS) => {
             Here::Fails(if of_entra { "entra-name" } else { "server-name" })
         }
-        "unresolved" if is(peer, "dns.result", &["public", "in-tag", "private", "agent"]) => {
+        "unresolved" if is(peer, "dns.addresses", &["public", "in-tag", "private", "agent"]) => {
             Here::Works("the name resolves")
         }
         "timeout" | "refused" | "cut" | "untrusted" if of_entra => reached(entra),

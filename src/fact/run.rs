@@ -134,7 +134,7 @@ pub(super) fn topology(seen: &Seen<'_>, hosts: &[Row]) -> Topology {
         return topology;
     }
     let Some(server) = hosts.iter().find(|row| row.subject == SERVER) else { return Topology::Unknown };
-    match (server.word("dns.result"), server.word("dns.chain")) {
+    match (server.word("dns.addresses"), server.word("dns.chain")) {
         (Some("private"), Some("privatelink-private")) => Topology::PrivateEndpoint,
         (Some("private"), _) => Topology::Vnet,
         (Some("public"), _) => Topology::Public,

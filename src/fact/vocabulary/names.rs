@@ -30,6 +30,20 @@ const ANSWER: &[&str] = &[
     "undetermined",
 ];
 
+/// The answers that are addresses.
+const ADDRESSES: &[&str] = &[
+    "public",
+    "in-tag",
+    "private",
+    "loopback",
+    "unspecified",
+    "link-local",
+    "cgnat",
+    "agent",
+    "mixed-classes",
+    "literal",
+];
+
 /// What the other nameservers' answer can be.
 const PEERS: &[&str] = &[
     "public",
@@ -51,6 +65,11 @@ pub(super) const FACTS: &[Fact] = &[
         "dns.result",
         "what decides: getaddrinfo's answer, or with --nameserver the first server's that answers; in-tag = inside AzureActiveDirectory; agent = 6.6.0.0/16 of Global Secure Access; literal = an address was given instead of a name; waits = getaddrinfo is still silent, for a nameserver before the one that answers is; made-up = not this name's own: what names without an owner get too, or a longer name of the search list",
         ANSWER,
+    ),
+    declare(
+        "dns.addresses",
+        "the addresses that are dialled: those of dns.result, or where getaddrinfo is still silent those of the first nameserver that answers; unsaid where there are none",
+        ADDRESSES,
     ),
     declare("dns.system", "what getaddrinfo says (unsaid with --nameserver)", ANSWER),
     declare("dns.azure", "what Azure's own resolver 168.63.129.16 says (only asked in Azure)", ANSWER),
