@@ -9,7 +9,7 @@ use crate::contract::{bare, in_world, told, world};
 use crate::stories;
 
 fn replayed(report: &[u8]) -> (Option<i32>, Vec<u8>, String) {
-    lab::replay::again(stories::program(), report.to_vec()).expect("the program starts")
+    lab::replay::again(stories::program(), report.to_vec(), &[]).expect("the program starts")
 }
 
 /// A quick sample: wherever all stories are told, each of their reports is judged again.

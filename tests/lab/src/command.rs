@@ -134,6 +134,18 @@ impl<'a> Command<'a> {
         Ok(())
     }
 
+    /// The user's own checks, as they are written for this world.
+    pub(crate) fn checks(&mut self, dir: &Path) -> io::Result<Vec<(String, String)>> {
+        let files = self.scenario.world.checks.iter().map(|(path, text)| (path.clone(), self.filled(text)));
+        let files: Vec<(String, String)> = files.collect();
+        if !files.is_empty() {
+            let checks = dir.join("checks");
+            lay(&checks, &files)?;
+            self.option("--checks", &checks.to_string_lossy());
+        }
+        Ok(files)
+    }
+
     /// The environment of an application, as the Azure SDKs read it.
     fn application(&mut self, dir: &Path, proof: &Proof) -> io::Result<()> {
         let (tenant, client_id) = (self.names.tenant.clone(), self.names.client_id.clone());
@@ -193,6 +205,7 @@ impl<'a> Command<'a> {
             ("{user}", &names.user),
             ("{USER}", &names.user.to_uppercase()),
             ("{server_name}", &names.server_name),
+            ("{company}", &names.company),
             ("{database}", "postgres"),
             ("{login}", names.cloud.login),
             ("{graph}", names.cloud.graph),
@@ -207,6 +220,16 @@ impl<'a> Command<'a> {
         ];
         values.into_iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }
+}
+
+/// Writes files below a directory.
+pub(crate) fn lay(dir: &Path, files: &[(String, String)]) -> io::Result<()> {
+    for (path, text) in files {
+        let path = dir.join(path);
+        std::fs::create_dir_all(path.parent().unwrap_or(dir))?;
+        std::fs::write(path, text)?;
+    }
+    Ok(())
 }
 
 /// A file that only its owner may read.

@@ -4,7 +4,7 @@ use serde_json::Value;
 use toml::{Table, Value as Toml};
 
 use crate::judge;
-use crate::scenario::{Carrier, Named, Scenario};
+use crate::scenario::{Carrier, Named, Scenario, Tls};
 use crate::story::Story;
 
 /// What a story may break, layer by layer: two stories are told together only when they break different ones.
@@ -43,6 +43,15 @@ impl Fault {
         let nameless = |fault: &Fault| fault.story.scenario.server.named == Named::Address;
         let of_names = |fault: &Fault| fault.text.contains_key("nameserver");
         if (nameless(self) && of_names(other)) || (nameless(other) && of_names(self)) {
+            return None;
+        }
+        // An appliance that this machine trusts at one host and not at the other contradicts itself.
+        let shows = |fault: &Fault, tls: Tls| {
+            let scenario = &fault.story.scenario;
+            [scenario.login.tls, scenario.graph.tls].contains(&tls) || scenario.server.sides().contains(&tls)
+        };
+        let (trusted, other_root) = (Tls::InspectedTrusted, Tls::Inspected);
+        if (shows(self, trusted) && shows(other, other_root)) || (shows(other, trusted) && shows(self, other_root)) {
             return None;
         }
         let mut text = self.text.clone();

@@ -20,14 +20,14 @@ const JUDGED: [&str; 8] =
 pub fn differences(program: &Path, run: &Run) -> Result<Vec<String>, String> {
     let mut wrong = Vec::new();
     let Some(report) = &run.report else { return Ok(wrong) };
-    let (exit, bytes, said) = again(program, run.stdout.clone())?;
+    let (exit, bytes, said) = again(program, run.stdout.clone(), &run.checks)?;
     if bytes != run.stdout {
         wrong.push(format!("the replay of the report differs: {said}"));
     }
     if exit != run.exit {
         wrong.push(format!("the replay ends with {exit:?}, the run ended with {:?}", run.exit));
     }
-    let (_, bytes, said) = again(program, evidence_alone(report).to_string().into_bytes())?;
+    let (_, bytes, said) = again(program, evidence_alone(report).to_string().into_bytes(), &run.checks)?;
     if bytes != run.stdout {
         wrong.push(format!("the replay of the evidence alone differs: {said}"));
     }
@@ -45,13 +45,22 @@ fn evidence_alone(report: &Value) -> Value {
     left
 }
 
-/// The exit status, standard output and standard error of a replay.
+/// The exit status, standard output and standard error of a replay with the same checks of the user's own.
 ///
 /// # Errors
 /// When the program cannot be started.
-pub fn again(program: &Path, report: Vec<u8>) -> Result<(Option<i32>, Vec<u8>, String), String> {
+pub fn again(
+    program: &Path,
+    report: Vec<u8>,
+    checks: &[(String, String)],
+) -> Result<(Option<i32>, Vec<u8>, String), String> {
     let mut command = Command::new(program);
     command.env_clear().args(["replay", "-", "--format", "json"]);
+    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+    if !checks.is_empty() {
+        crate::command::lay(dir.path(), checks).map_err(|error| error.to_string())?;
+        command.arg("--checks").arg(dir.path());
+    }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("{} does not start: {error}", program.display()))?;
     // In a thread of its own: a program that refuses its input early does not read the rest.

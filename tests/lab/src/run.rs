@@ -27,6 +27,8 @@ pub struct Run {
     pub seed: u64,
     /// The command line, to be repeated by hand while the world stands.
     pub command: String,
+    /// The user's own checks: a replay needs them too.
+    pub checks: Vec<(String, String)>,
     pub exit: Option<i32>,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
@@ -81,7 +83,8 @@ pub fn in_world(program: &Path, world: &World, scenario: &Scenario, more: &[&str
         &[("standard output", &stdout), ("standard error", &stderr)],
         &world.received(),
     ));
-    Ok(Run { seed: world.seed, command: shown(program, world, more), exit, stdout, stderr, took, report, mismatches })
+    let (seed, command, checks) = (world.seed, shown(program, world, more), world.checks.clone());
+    Ok(Run { seed, command, checks, exit, stdout, stderr, took, report, mismatches })
 }
 
 /// Runs the program with its page on this terminal and its report in a file; returns the exit status and the report's text.

@@ -22,6 +22,8 @@ pub struct World {
     pub names: Names,
     /// Arguments of the program, from `check` on, without `--format`.
     pub args: Vec<String>,
+    /// The user's own checks, by their path; the arguments name a directory of them.
+    pub checks: Vec<(String, String)>,
     /// The whole environment of the program.
     pub env: Vec<(String, String)>,
     /// What the program gets on standard input.

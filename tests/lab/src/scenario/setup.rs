@@ -21,6 +21,8 @@ pub struct Setup {
     pub cloud: cloud::Named,
     pub appliance: Appliance,
     pub args: Vec<String>,
+    /// Checks and causes of the user's own, by their path: a directory for `--checks`.
+    pub checks: BTreeMap<String, String>,
     pub env: BTreeMap<String, String>,
     pub timeout: String,
     pub deadline: String,
@@ -67,6 +69,7 @@ impl Default for Setup {
             cloud: cloud::Named::Public,
             appliance: Appliance::Sourced,
             args: Vec::new(),
+            checks: BTreeMap::new(),
             env: BTreeMap::new(),
             timeout: "1s".to_owned(),
             deadline: "10s".to_owned(),

@@ -95,12 +95,14 @@ pub(super) async fn world(ground: Box<dyn Ground>, scenario: &Scenario, seed: u6
         site.command.reported(site.dir.path(), &password)?;
         site.secrets.push(Secret { name: "reported password", text: password, may: Vec::new(), times: 0 });
     }
+    let checks = site.command.checks(site.dir.path())?;
     site.command.platform(site.header.as_deref());
     let Command { args, env, stdin, .. } = site.command.end(scenario);
     Ok(World {
         seed,
         names,
         args,
+        checks,
         env,
         stdin,
         secrets: site.secrets,
