@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::address::place;
+use super::address::{is_address, place};
 use super::answer::{Answer, answered, answers, configured, differ, same, told};
 use super::{Row, Seen, listed};
 
@@ -13,6 +13,7 @@ pub(super) fn nameserver_rows(seen: &Seen<'_>, hosts: &[Row]) -> Vec<Row> {
         let answers = answers(seen, &host.subject);
         let answers: Vec<&Answer<'_>> = answers.iter().filter(|answer| configured(seen, answer)).collect();
         let decides = answers.iter().position(|answer| answered(answer.word));
+        let confirmed = |system: &str| answers.iter().any(|answer| same(system, answer.word));
         for (index, answer) in answers.iter().enumerate() {
             let mut row = Row::of(&host.subject);
             row.nameserver = true;
@@ -20,7 +21,13 @@ pub(super) fn nameserver_rows(seen: &Seen<'_>, hosts: &[Row]) -> Vec<Row> {
             let awaited = host.word("dns.result") == Some("waits")
                 && answer.word == "silent"
                 && decides.is_some_and(|decides| index < decides);
-            let order = if decides == Some(index) { "decides" } else { "other" };
+            let decides_here = decides == Some(index);
+            let order = match host.word("dns.system").filter(|word| is_address(word)) {
+                // Whoever gave getaddrinfo its addresses, applications do not get this answer.
+                Some(system) if !same(system, answer.word) && (decides_here || !confirmed(system)) => "overruled",
+                _ if decides_here => "decides",
+                _ => "other",
+            };
             row.say("nameserver.order", if awaited { "awaited" } else { order });
             if let Some(beside) = answer.beside {
                 row.say("nameserver.tcp", beside);
@@ -65,6 +72,10 @@ pub(super) fn all_nameservers(seen: &Seen<'_>, rows: &[Row]) -> Row {
         return row;
     } else if rows.iter().any(|row| word(row) == "undetermined") {
         ("undetermined", "not every nameserver was heard before the run ended".to_owned())
+    } else if let Some(turned) = rows.iter().find(|row| turned(row)) {
+        let name = |name: &str| turned.value(name).unwrap_or_default();
+        let (server, host) = (name("nameserver"), name("host"));
+        ("unsteady", format!("{server} says of {host}: {}; getaddrinfo got an address", name("answer")))
     } else if rows.iter().all(|row| !answered(word(row))) {
         ("all-fail", format!("none of {} answers", listed(&servers)))
     } else if let Some(failing) = rows.iter().find(|row| !answered(word(row))) {
@@ -95,6 +106,12 @@ pub(super) fn all_nameservers(seen: &Seen<'_>, rows: &[Row]) -> Row {
     row.say("nameservers.result", result);
     row.account("nameservers.result", observed, evidence);
     row
+}
+
+/// Whether it gave this name's addresses in this run, and now says otherwise.
+fn turned(row: &Row) -> bool {
+    let changed = row.word("nameserver.course") == Some("breaks-off") || row.word("dns.repeated") == Some("flaps");
+    changed && row.word("nameserver.order") == Some("overruled")
 }
 
 /// Where the configured nameservers are, together.

@@ -129,8 +129,15 @@ pub(super) async fn compare(run: Arc<Run>, subject: String, first: DnsQuery) {
 }
 
 /// Puts a question again that was answered with addresses.
-pub(super) async fn once_more(run: &Run, subject: &str, nameserver: SocketAddr, name: &str, kind: RecordType) {
-    let patience = run.patience().min(PATIENCE);
+pub(super) async fn once_more(
+    run: &Run,
+    subject: &str,
+    nameserver: SocketAddr,
+    name: &str,
+    kind: RecordType,
+    patience: Duration,
+) {
+    let patience = patience.min(PATIENCE);
     dns::compare(&run.recorder, subject, DnsChanged::Again, nameserver, name, kind, patience).await;
 }
 

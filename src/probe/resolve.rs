@@ -150,11 +150,15 @@ async fn system(run: Arc<Run>, subject: String, name: String) -> Heard {
 
 /// Asks again who contradicted each other: what was over in a moment and what lasts differ in it.
 async fn again(run: Arc<Run>, subject: String, name: String, missed: Missed, patience: Duration) -> Heard {
-    let addresses = host::getaddrinfo(&run.recorder, &subject, &name, true, patience).await;
-    if let Missed::BySystem(nameserver, kind) = missed
-        && addresses.is_empty()
-    {
-        super::doubt::once_more(&run, &subject, nameserver, &name, kind).await;
+    let system = host::getaddrinfo(&run.recorder, &subject, &name, true, patience);
+    match missed {
+        Missed::BySystem(nameserver, kind) => {
+            tokio::join!(system, super::doubt::once_more(&run, &subject, nameserver, &name, kind, patience));
+        }
+        // Whoever does not answer with addresses is asked again as it is.
+        Missed::ByServers => {
+            system.await;
+        }
     }
     Heard::Witness
 }

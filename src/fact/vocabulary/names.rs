@@ -153,8 +153,8 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare(
         "nameservers.result",
-        "all names at all configured nameservers: whether each answers, and the same",
-        &["agree", "some-fail", "differ", "edns-dropped", "all-fail", "none-configured", "undetermined"],
+        "all names at all configured nameservers: whether each answers, and the same; unsteady = one no longer gives the addresses that getaddrinfo got",
+        &["agree", "some-fail", "differ", "unsteady", "edns-dropped", "all-fail", "none-configured", "undetermined"],
     ),
     declare(
         "nameserver.tcp",
@@ -180,7 +180,7 @@ pub(super) const FACTS: &[Fact] = &[
     declare("nameserver.place", "where the nameserver is", &["loopback", "azure", "private", "public"]),
     declare(
         "nameserver.order",
-        "whether its answer is the one that applications get; awaited = they still wait for it at the timeout",
-        &["decides", "awaited", "other"],
+        "whether its answer is the one that applications get; awaited = they still wait for it at the timeout; overruled = it would be, or nobody gave one, but getaddrinfo has others",
+        &["decides", "awaited", "overruled", "other"],
     ),
 ];

@@ -44,6 +44,7 @@ pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: u
         Answers::OnceThenRefuses if turn > 1 => Answers::Refused,
         Answers::PlainOnce if with_edns || turn > 1 => Answers::Silent,
         Answers::PlainOnceThenRefuses if with_edns || turn > 1 => Answers::Refused,
+        Answers::PlainOnceThenDenies if with_edns || turn > 1 => Answers::Nxdomain,
         Answers::PlainSilentOnce if !with_edns && turn == 1 => Answers::Silent,
         Answers::PlainFailsTwice if !with_edns && turn <= 2 => Answers::Servfail,
         Answers::PlainDeniesOnce if !with_edns && turn == 1 => Answers::Nxdomain,
@@ -66,6 +67,7 @@ pub(super) fn as_if(wanted: Answers, question: &Message, over_tcp: bool, turn: u
         | Answers::OnceThenRefuses
         | Answers::PlainOnce
         | Answers::PlainOnceThenRefuses
+        | Answers::PlainOnceThenDenies
         | Answers::PlainSilentOnce
         | Answers::PlainFailsTwice
         | Answers::PlainDeniesOnce

@@ -86,9 +86,10 @@ pub enum Answers {
     Once,
     OnceThenRefuses,
     /// As a nameserver that changes between getaddrinfo, which asks without EDNS, and this program's own questions: the truth once to those
-    /// without, then (and to those with it) silence, or REFUSED; or first silence, SERVFAIL twice, NXDOMAIN to those without, then the truth.
+    /// without, then (and to those with it) silence, REFUSED or NXDOMAIN; or first silence, SERVFAIL twice, NXDOMAIN to those without, then the truth.
     PlainOnce,
     PlainOnceThenRefuses,
+    PlainOnceThenDenies,
     PlainSilentOnce,
     PlainFailsTwice,
     PlainDeniesOnce,
@@ -101,8 +102,10 @@ pub enum Answers {
 impl Answers {
     /// Whether questions without EDNS are counted apart.
     pub fn counts_plain(self) -> bool {
-        use Answers::{PlainDeniesOnce, PlainFailsTwice, PlainOnce, PlainOnceThenRefuses, PlainSilentOnce};
-        matches!(self, PlainOnce | PlainOnceThenRefuses | PlainSilentOnce | PlainFailsTwice | PlainDeniesOnce)
+        use Answers::{PlainDeniesOnce, PlainFailsTwice, PlainOnce, PlainSilentOnce};
+        use Answers::{PlainOnceThenDenies, PlainOnceThenRefuses};
+        let once = matches!(self, PlainOnce | PlainOnceThenRefuses | PlainOnceThenDenies);
+        once || matches!(self, PlainSilentOnce | PlainFailsTwice | PlainDeniesOnce)
     }
 }
 
