@@ -8,6 +8,7 @@ use std::time::Duration;
 use hickory_resolver::proto::rr::RecordType;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Run;
 use crate::evidence::{DnsChanged, DnsQuery};
@@ -88,15 +89,7 @@ pub(super) async fn compare(run: Arc<Run>, subject: String, first: DnsQuery) {
     let refused = first.rcode.as_deref() == Some("REFUSED");
     let again = async {
         if answered || failed || refused {
-            let all = async {
-                for _ in 0..AGAIN {
-                    let other = compare(DnsChanged::Again, nameserver, first.name.clone()).await;
-                    if other.rcode.is_some() && !alike(&first, &other) {
-                        break;
-                    }
-                }
-            };
-            let _ = tokio::time::timeout(patience, all).await;
+            again(&run, &subject, &first, patience).await;
         }
     };
     let over_tcp = async {
@@ -128,17 +121,23 @@ pub(super) async fn compare(run: Arc<Run>, subject: String, first: DnsQuery) {
     tokio::join!(again, over_tcp, checking_disabled, same_zone, other_zone, unroutable);
 }
 
-/// Puts a question again that was answered with addresses.
-pub(super) async fn once_more(
-    run: &Run,
-    subject: &str,
-    nameserver: SocketAddr,
-    name: &str,
-    kind: RecordType,
-    patience: Duration,
-) {
+/// Puts an answered question again, until the answer is another one.
+pub(super) async fn again(run: &Run, subject: &str, first: &DnsQuery, patience: Duration) {
     let patience = patience.min(PATIENCE);
-    dns::compare(&run.recorder, subject, DnsChanged::Again, nameserver, name, kind, patience).await;
+    let until = Instant::now() + patience;
+    let kind = if first.record_type == "AAAA" { RecordType::AAAA } else { RecordType::A };
+    for _ in 0..AGAIN {
+        let left = until.saturating_duration_since(Instant::now());
+        // What is given up too soon proves nothing.
+        if left < patience / 2 {
+            return;
+        }
+        let (changed, nameserver, name) = (DnsChanged::Again, first.nameserver, &first.name);
+        let other = dns::compare(&run.recorder, subject, changed, nameserver, name, kind, left).await;
+        if other.rcode.is_some() && !alike(first, &other) {
+            return;
+        }
+    }
 }
 
 /// Beside a question that gets no answer, or a refusal: whether the same nameserver still answers a name that it did answer.

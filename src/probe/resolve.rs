@@ -31,7 +31,7 @@ enum Heard {
 
 /// Who got no address while the other did: getaddrinfo, where this nameserver has one, or our own questions.
 enum Missed {
-    BySystem(SocketAddr, RecordType),
+    BySystem(Box<DnsQuery>),
     ByServers,
 }
 
@@ -152,8 +152,9 @@ async fn system(run: Arc<Run>, subject: String, name: String) -> Heard {
 async fn again(run: Arc<Run>, subject: String, name: String, missed: Missed, patience: Duration) -> Heard {
     let system = host::getaddrinfo(&run.recorder, &subject, &name, true, patience);
     match missed {
-        Missed::BySystem(nameserver, kind) => {
-            tokio::join!(system, super::doubt::once_more(&run, &subject, nameserver, &name, kind, patience));
+        // More often than getaddrinfo: of two servers behind one address, asked in turn, each would meet its own for ever.
+        Missed::BySystem(first) => {
+            tokio::join!(system, super::doubt::again(&run, &subject, &first, patience));
         }
         // Whoever does not answer with addresses is asked again as it is.
         Missed::ByServers => {
@@ -239,8 +240,7 @@ impl Answers {
             // It may well wait for whoever was asked before and is silent.
             _ => {
                 let first = self.servers.iter().take_while(|server| heard(server)).find_map(with_addresses)?;
-                let kind = if first.record_type == "A" { RecordType::A } else { RecordType::AAAA };
-                Some(Missed::BySystem(first.nameserver, kind))
+                Some(Missed::BySystem(Box::new(first.clone())))
             }
         }
     }
