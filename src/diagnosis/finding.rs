@@ -5,7 +5,7 @@ use crate::catalogue::{Catalogue, Cause, Standing, refines};
 use crate::fact::{Facts, Row};
 use crate::stage::Stage;
 use crate::terms::{Severity, Status};
-use crate::verb::{NAMESERVERS, REPORTED};
+use crate::verb::{NAMESERVERS, REPORTED, own_host};
 
 /// A cause that holds for a subject and explains some of its checks.
 pub(super) struct Finding<'a> {
@@ -52,11 +52,13 @@ pub(super) fn all<'a>(facts: &'a Facts, catalogue: &'a Catalogue, checks: &[Judg
                 continue;
             }
         };
-        let known = found.findings.iter_mut().find(|finding| {
-            finding.cause.id == cause.id && std::ptr::eq(finding.row, *row) && finding.severity == severity
-        });
+        let known =
+            found.findings.iter_mut().find(|finding| finding.cause.id == cause.id && std::ptr::eq(finding.row, *row));
         match known {
-            Some(finding) => finding.explains.push(judged.check.id.clone()),
+            Some(finding) => {
+                finding.explains.push(judged.check.id.clone());
+                finding.severity = finding.severity.max(severity);
+            }
             None => found.findings.push(Finding { cause, row, explains: vec![judged.check.id.clone()], severity }),
         }
     }
@@ -83,7 +85,9 @@ fn speaks_of(cause: &Cause, row: &Row, judged: &Judged<'_>) -> bool {
     }
     if row.nameserver {
         let speaks = match row.word("nameserver.order") {
-            Some("decides") => check.target == row.subject,
+            // That all nameservers say the same waits for Entra's and the server's names, and for no other.
+            Some("decides") if own_host(&row.subject).is_err() => check.target == row.subject,
+            Some("decides") => check.target == row.subject || check.target == NAMESERVERS,
             Some("awaited") => check.target == row.subject || check.target == NAMESERVERS,
             _ => check.target == NAMESERVERS,
         };

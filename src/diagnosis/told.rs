@@ -33,6 +33,10 @@ pub(super) fn all(
             None => groups.push((vec![finding], ruling)),
         }
     }
+    // One thing to change is told once, by the worst that it does: that comes first, and commands name it.
+    for (group, _) in &mut groups {
+        group.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    }
     let mut diagnoses: Vec<Diagnosis> = groups.into_iter().map(|(group, ruling)| diagnosis(&group, ruling)).collect();
     let explained: Vec<String> = diagnoses.iter().flat_map(|diagnosis| diagnosis.explains.clone()).collect();
     for judged in checks.iter().filter(|judged| matches!(judged.status, Status::Fail | Status::Warn)) {
@@ -90,8 +94,7 @@ fn diagnosis(group: &[&Finding<'_>], ruling: Ruling) -> Diagnosis {
         ruling.controls.iter().flat_map(|control| text.remedy.iter().filter(|remedy| remedy.control == *control));
     Diagnosis {
         cause: cause.id.clone(),
-        // One thing to change is told once, by the worst that it does.
-        severity: group.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Warn),
+        severity: group[0].severity,
         certainty: ruling.certainty,
         summary: if reported { format!("Reported: {}", prose(&text.title)) } else { prose(&text.title) },
         because,

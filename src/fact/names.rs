@@ -46,7 +46,8 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
         row.say("dns.tcp", tcp);
     }
 
-    let deciding = listed_servers.iter().find(|answer| answered(answer.word));
+    let said = system.as_ref().map(|lookup| lookup.word);
+    let deciding = super::answer::deciding(seen, &listed_servers, said).map(|index| listed_servers[index]);
     let dialled = deciding.map(|answer| answer.addresses.clone()).unwrap_or_default();
     let (word, addresses, mut evidence) = match &system {
         Some(lookup) => {
@@ -63,11 +64,14 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
     let captured = row.word("dns.search") == Some("captured");
     let word = if made_up || captured { "made-up" } else { word };
     row.say("dns.result", word);
+    if let Some(answer) = deciding {
+        row.say("dns.direct", answer.word);
+    }
     if !addresses.is_empty() && word != "made-up" {
         row.say("dns.addresses", class(&addresses, seen.cloud));
     }
     // Where none answers, the first speaks for all.
-    if let Some(answer) = deciding.or(listed_servers.first()) {
+    if let Some(answer) = deciding.or(listed_servers.first().copied()) {
         super::doubt::read(seen, row, answer);
         super::nameservers::name(row, answer.nameserver);
     }

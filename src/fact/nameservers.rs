@@ -12,7 +12,7 @@ pub(super) fn nameserver_rows(seen: &Seen<'_>, hosts: &[Row]) -> Vec<Row> {
     for host in hosts {
         let answers = answers(seen, &host.subject);
         let answers: Vec<&Answer<'_>> = answers.iter().filter(|answer| configured(seen, answer)).collect();
-        let decides = answers.iter().position(|answer| answered(answer.word));
+        let decides = super::answer::deciding(seen, &answers, host.word("dns.system"));
         let confirmed = |system: &str| answers.iter().any(|answer| same(system, answer.word));
         for (index, answer) in answers.iter().enumerate() {
             let mut row = Row::of(&host.subject);
@@ -29,6 +29,9 @@ pub(super) fn nameserver_rows(seen: &Seen<'_>, hosts: &[Row]) -> Vec<Row> {
                 _ => "other",
             };
             row.say("nameserver.order", if awaited { "awaited" } else { order });
+            if let Some(file) = host.word("dns.hosts-file") {
+                row.say("dns.hosts-file", file);
+            }
             if let Some(beside) = answer.beside {
                 row.say("nameserver.tcp", beside);
             }
@@ -58,7 +61,11 @@ pub(super) fn nameserver_rows(seen: &Seen<'_>, hosts: &[Row]) -> Vec<Row> {
 /// The nameservers as one subject: each answers each name, and alike.
 pub(super) fn all_nameservers(seen: &Seen<'_>, rows: &[Row]) -> Row {
     let mut row = Row { subject: crate::verb::NAMESERVERS.to_owned(), ..Row::default() };
-    let rows: Vec<&Row> = rows.iter().filter(|row| row.nameserver).collect();
+    // What the hosts file says and a nameserver does not is no nameserver's to say.
+    let pinned = |row: &Row| {
+        row.word("nameserver.order") == Some("overruled") && row.word("dns.hosts-file") == Some("overrides")
+    };
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.nameserver && !pinned(row)).collect();
     let word = |row: &Row| row.word("says").unwrap_or("undetermined");
     let evidence =
         rows.iter().filter_map(|row| row.account_of("says")).flat_map(|account| account.evidence.clone()).collect();
@@ -108,7 +115,7 @@ pub(super) fn all_nameservers(seen: &Seen<'_>, rows: &[Row]) -> Row {
     row
 }
 
-/// Whether it gave this name's addresses in this run, and now says otherwise.
+/// Whether getaddrinfo got this name's addresses, and the nameserver that has broken off or changed its answer says otherwise.
 fn turned(row: &Row) -> bool {
     let changed = row.word("nameserver.course") == Some("breaks-off") || row.word("dns.repeated") == Some("flaps");
     changed && row.word("nameserver.order") == Some("overruled")

@@ -13,6 +13,7 @@ use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::RecordType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::Instant;
 
 use super::{Failed, failed};
 use crate::evidence::{Detail, DnsChanged, DnsComparison, DnsQuery, IcmpError, Recorder};
@@ -103,6 +104,7 @@ pub(crate) async fn compare(
     let mut pending = recorder.begin(subject, "", detail(changed, &seen));
     let form = if changed == DnsChanged::CheckingDisabled { Form::CheckingDisabled } else { Form::Ordinary };
     let mut second = None;
+    let until = Instant::now() + patience;
     let result = super::within(patience, async {
         let question = Question::new(name, record_type, form)?;
         if changed == DnsChanged::OverTcp {
@@ -110,9 +112,9 @@ pub(crate) async fn compare(
             question.fill(&mut seen, &answer);
             return Ok(());
         }
-        let linger = if changed == DnsChanged::Again { LINGER } else { Duration::ZERO };
         // Nobody answers there, as a rule: one datagram is enough.
         let resend = changed != DnsChanged::Unroutable;
+        let linger = (changed == DnsChanged::Again).then_some(until);
         let mut replies = replies(nameserver, &question, linger, resend).await?.into_iter();
         if let Some(answer) = replies.next() {
             question.fill(&mut seen, &answer);
@@ -314,11 +316,11 @@ async fn soon(nameserver: SocketAddr, question: &Question) -> Option<Message> {
     }
 }
 
-/// One datagram, or a second one for a lost one, and every answer that comes within `linger` after the first.
+/// One datagram, or a second one for a lost one, and another answer that comes soon after the first, well before the time to `linger` is over.
 async fn replies(
     nameserver: SocketAddr,
     question: &Question,
-    linger: Duration,
+    linger: Option<Instant>,
     resend: bool,
 ) -> Result<Vec<Message>, Failed> {
     let socket = connected(nameserver).await.map_err(|error| failed(&error))?;
@@ -338,8 +340,9 @@ async fn replies(
     let mut heard = vec![first.map_err(|error| failed(&error))?];
     // Two datagrams may have two replies, and prove nothing.
     if !sent_again
-        && !linger.is_zero()
-        && let Ok(Ok(second)) = tokio::time::timeout(linger, receive(&socket, question, &mut odd)).await
+        && let Some(until) = linger
+        && let left = until.saturating_duration_since(Instant::now())
+        && let Ok(Ok(second)) = tokio::time::timeout(LINGER.min(left / 2), receive(&socket, question, &mut odd)).await
     {
         heard.push(second);
     }

@@ -14,8 +14,9 @@ use super::Run;
 use crate::evidence::DnsQuery;
 use crate::net::{dns, host};
 
-/// A second lookup that must be given up sooner than after this share of the patience is not begun: its silence would prove nothing.
-const LEAST: u32 = 3;
+/// A second lookup that must be given up sooner than after this share of the patience, or this time, is not begun: its silence would prove nothing.
+const SHARE: u32 = 3;
+const LEAST: Duration = Duration::from_millis(250);
 /// How long a slower source may keep the others waiting once one has given addresses: a dead first nameserver
 /// holds getaddrinfo up for seconds, and must not hold up the sign-in.
 const GRACE: Duration = Duration::from_millis(300);
@@ -51,7 +52,7 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
         return;
     }
     let begun = Instant::now();
-    let (patience, least) = (run.patience(), run.patience() / LEAST);
+    let patience = run.patience();
     let own = run.target.nameservers.is_some();
     let servers = run.target.asked_nameservers();
     let mut heard: JoinSet<Heard> = JoinSet::new();
@@ -86,13 +87,13 @@ pub(super) async fn run(run: Arc<Run>, subject: String) {
     let mut giver = Some(giver);
     let mut grace: Option<Instant> = None;
     // Whoever has not answered by then may never answer, and must be held against those who did while there is time.
-    let late = begun + least;
+    let late = begun + patience / SHARE;
     let mut held = own;
     loop {
         if !held && let Some(missed) = answers.contradiction(Instant::now() >= late) {
             held = true;
             let left = (begun + patience).saturating_duration_since(Instant::now());
-            if left >= least {
+            if left >= LEAST.max(patience / SHARE) {
                 heard.spawn(again(run.clone(), subject.clone(), name.clone(), missed, left));
             }
         }
@@ -156,7 +157,7 @@ async fn again(run: Arc<Run>, subject: String, name: String, missed: Missed, pat
         Missed::BySystem(first) => {
             tokio::join!(system, super::doubt::again(&run, &subject, &first, patience));
         }
-        // Whoever does not answer with addresses is asked again as it is.
+        // An answer without addresses, or a refusal, is a doubt of its own and asked again for it; silence is.
         Missed::ByServers => {
             system.await;
         }

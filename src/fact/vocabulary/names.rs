@@ -71,7 +71,17 @@ pub(super) const FACTS: &[Fact] = &[
         "the addresses that are dialled: those of dns.result, or where getaddrinfo is still silent those of the first nameserver that answers; unsaid where there are none",
         ADDRESSES,
     ),
+    declare(
+        "dns.direct",
+        "what the nameserver that decides says when it is asked directly; unsaid where none answers",
+        ANSWER,
+    ),
     declare("dns.system", "what getaddrinfo says (unsaid with --nameserver)", ANSWER),
+    declare(
+        "dns.lookups",
+        "recover = getaddrinfo failed, and asked again it has addresses, as the nameservers had whenever they were asked directly",
+        &["recover"],
+    ),
     declare("dns.azure", "what Azure's own resolver 168.63.129.16 says (only asked in Azure)", ANSWER),
     declare(
         "dns.nameservers",
