@@ -99,17 +99,24 @@ fn failure(observation: &Observation, query: &DnsQuery) -> &'static str {
 /// Which of the configured nameservers' answers applications get: the first, unless getaddrinfo has addresses, or a denial where resolv.conf
 /// lets it rotate, that only a later one gives.
 pub(super) fn deciding(seen: &Seen<'_>, answers: &[&Answer<'_>], system: Option<&str>) -> Option<usize> {
-    let rotates = || seen.machine().is_some_and(|machine| machine.resolver_lines.iter().any(|line| rotates(line)));
-    let given = system.filter(|word| is_address(word) || rotates());
+    let given = system.filter(|word| is_address(word) || rotates(seen));
     let of_system =
         given.and_then(|system| answers.iter().position(|answer| answered(answer.word) && same(answer.word, system)));
     of_system.or_else(|| answers.iter().position(|answer| answered(answer.word)))
 }
 
-/// Whether a line of resolv.conf says so (resolv.conf(5)).
-fn rotates(line: &str) -> bool {
-    let mut words = line.split_whitespace();
-    words.next() == Some("options") && words.any(|word| word == "rotate")
+/// Whether resolv.conf says that getaddrinfo begins with another nameserver each time (resolv.conf(5)).
+pub(super) fn rotates(seen: &Seen<'_>) -> bool {
+    let says = |line: &String| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("options") && words.any(|word| word == "rotate")
+    };
+    seen.machine().is_some_and(|machine| machine.resolver_lines.iter().any(says))
+}
+
+/// Whether getaddrinfo may still wait for this nameserver, which is silent, before it comes to the one that decides.
+pub(super) fn awaited(seen: &Seen<'_>, answers: &[&Answer<'_>], index: usize, decides: usize) -> bool {
+    answers[index].word == "silent" && (index < decides || rotates(seen))
 }
 
 pub(super) fn configured(seen: &Seen<'_>, answer: &Answer<'_>) -> bool {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::address::{AZURE_RESOLVER, class, is_address};
-use super::answer::{Answer, answered, answers, configured, differ, told};
+use super::answer::{Answer, answered, answers, awaited, configured, differ, told};
 use super::lookup::Lookup;
 use super::{Row, Seen, listed};
 use crate::evidence::{Detail, DnsQuery, HostsEntry};
@@ -53,7 +53,7 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
         Some(lookup) => {
             row.say("dns.system", lookup.word);
             let addresses = if lookup.word == "silent" { dialled.clone() } else { lookup.addresses.clone() };
-            (refined(&subject, lookup.word, together, &listed_servers), addresses, vec![lookup.index])
+            (refined(seen, &subject, lookup.word, together, &listed_servers), addresses, vec![lookup.index])
         }
         None => match deciding {
             Some(answer) => (answer.word, dialled.clone(), Vec::new()),
@@ -90,7 +90,13 @@ pub(super) fn read(seen: &Seen<'_>, row: &mut Row) {
 }
 
 /// getaddrinfo has one code for silence, SERVFAIL and REFUSED; the nameservers themselves say which it was.
-fn refined(subject: &str, system: &'static str, together: &str, answers: &[&Answer<'_>]) -> &'static str {
+fn refined(
+    seen: &Seen<'_>,
+    subject: &str,
+    system: &'static str,
+    together: &str,
+    answers: &[&Answer<'_>],
+) -> &'static str {
     match system {
         "try-again" if together == "none-configured" => "no-nameserver",
         "try-again" | "servfail" => common(answers).unwrap_or(system),
@@ -98,7 +104,7 @@ fn refined(subject: &str, system: &'static str, together: &str, answers: &[&Answ
         "silent" => match answers.iter().position(|answer| answered(answer.word)) {
             // That applications wait is no news beside what they will then get.
             Some(first) if super::doubt::is_odd(subject, answers[first].word) => answers[first].word,
-            Some(first) if answers[..first].iter().any(|answer| answer.word == "silent") => "waits",
+            Some(first) if (0..answers.len()).any(|index| awaited(seen, answers, index, first)) => "waits",
             Some(_) => "late",
             None => "silent",
         },

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::address::{is_address, place};
-use super::answer::{Answer, answered, answers, configured, differ, same, told};
+use super::answer::{Answer, answered, answers, awaited, configured, differ, same, told};
 use super::{Row, Seen, listed};
 
 /// One row for each nameserver and name: a nameserver is a subject of its own.
@@ -19,8 +19,7 @@ pub(super) fn nameserver_rows(seen: &Seen<'_>, hosts: &[Row]) -> Vec<Row> {
             row.nameserver = true;
             row.say("says", answer.word);
             let awaited = host.word("dns.result") == Some("waits")
-                && answer.word == "silent"
-                && decides.is_some_and(|decides| index < decides);
+                && decides.is_some_and(|decides| awaited(seen, &answers, index, decides));
             let decides_here = decides == Some(index);
             let order = match host.word("dns.system").filter(|word| is_address(word)) {
                 // Whoever gave getaddrinfo its addresses, applications do not get this answer.

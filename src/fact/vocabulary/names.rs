@@ -163,7 +163,7 @@ pub(super) const FACTS: &[Fact] = &[
     ),
     declare(
         "nameservers.result",
-        "all names at all configured nameservers: whether each answers, and the same; unsteady = one no longer gives the addresses that getaddrinfo got",
+        "all names at all configured nameservers: whether each answers, and the same; unsteady = getaddrinfo has addresses, and one that breaks off or changes its answer gives others or none",
         &["agree", "some-fail", "differ", "unsteady", "edns-dropped", "all-fail", "none-configured", "undetermined"],
     ),
     declare(
