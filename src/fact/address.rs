@@ -1,6 +1,6 @@
 //! Addresses by class: public, inside the cloud's service tag, private, and the kinds that nobody can route to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::cloud::{Cloud, beyond_nat64};
 
@@ -46,6 +46,11 @@ fn class_of(address: IpAddr, cloud: &Cloud) -> &'static str {
         IpAddr::V6(_) if cloud.in_tag(address) => "in-tag",
         IpAddr::V6(_) => "public",
     }
+}
+
+/// A nameserver, with its port if that is not 53.
+pub(super) fn shown(nameserver: SocketAddr) -> String {
+    if nameserver.port() == 53 { nameserver.ip().to_string() } else { nameserver.to_string() }
 }
 
 pub(super) fn is_address(word: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::address::{class, place};
+use super::address::{class, place, shown};
 use super::answer::{Answer, answered, answers, configured, told};
 use super::{Row, Seen};
 use crate::evidence::{Detail, Machine};
@@ -82,7 +82,7 @@ fn upstream(seen: &Seen<'_>, row: &mut Row, listed: &[&Answer<'_>]) {
     let heard: Vec<&Answer<'_>> = upstreams.collect();
     if let Some(first) = heard.iter().find(|answer| answered(answer.word)).or(heard.first()) {
         row.say("dns.upstream", first.word);
-        row.quote("upstream", super::nameservers::shown(first.nameserver));
+        row.quote("upstream", shown(first.nameserver));
         row.quote("upstream_answer", told(first.word, &first.addresses));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::address::{is_address, place};
+use super::address::{is_address, place, shown};
 use super::answer::{Answer, answered, answers, awaited, configured, differ, same, told};
 use super::{Row, Seen, listed};
 
@@ -136,8 +136,4 @@ pub(super) fn name(row: &mut Row, nameserver: SocketAddr) {
     row.quote("nameserver", shown(nameserver));
     row.quote("nameserver_address", nameserver.ip().to_string());
     row.quote("nameserver_port", nameserver.port().to_string());
-}
-
-pub(super) fn shown(nameserver: SocketAddr) -> String {
-    if nameserver.port() == 53 { nameserver.ip().to_string() } else { nameserver.to_string() }
 }
