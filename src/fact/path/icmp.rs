@@ -36,25 +36,24 @@ pub(super) fn read<'a>(row: &mut Row, failed: impl Iterator<Item = &'a TcpConnec
 }
 
 /// Whether the way to the hosts of this run lacks a neighbour, whose it is, and the news of it. Whoever looks for a neighbour keeps a few
-/// packets for it and drops the others in silence, so this is a matter of the run and not of each host.
+/// packets for it and drops the others in silence, so this is a matter of the run and not of each host. One late piece of news is enough
+/// where none came at once: who limits how often he says no, says it first and then falls silent.
 pub(in super::super) fn neighbour(seen: &Seen<'_>) -> Option<(&'static str, String)> {
     let unreachable =
         |observation: &&Observation| observation.outcome == Outcome::HostUnreachable && observation.subject != SERVER;
-    let news: Vec<(Option<IcmpError>, IpAddr)> = seen
-        .evidence
-        .iter()
-        .filter(unreachable)
-        .filter_map(|observation| match &observation.detail {
-            Detail::TcpConnect(connect) if !connect.proxy && observation.duration_ms > AT_ONCE => {
-                Some((connect.icmp, connect.dialled.ip()))
-            }
-            Detail::Comparison(other) if other.changed == Changed::OtherPort && observation.duration_ms > ONE_TRY => {
-                Some((other.icmp, other.peer.ip()))
+    let heard = seen.evidence.iter().filter(unreachable).filter_map(|observation| {
+        let took = observation.duration_ms;
+        match &observation.detail {
+            Detail::TcpConnect(connect) if !connect.proxy => Some((took > AT_ONCE, connect.icmp, connect.dialled.ip())),
+            Detail::Comparison(other) if other.changed == Changed::OtherPort => {
+                Some((took > ONE_TRY, other.icmp, other.peer.ip()))
             }
             _ => None,
-        })
-        .collect();
-    let [first, _, ..] = news.as_slice() else { return None };
+        }
+    });
+    let (late, soon): (Vec<_>, Vec<_>) = heard.partition(|(late, ..)| *late);
+    let news: Vec<(Option<IcmpError>, IpAddr)> = late.into_iter().map(|(_, icmp, peer)| (icmp, peer)).collect();
+    let first = news.first().filter(|_| news.len() > 1 || soon.is_empty())?;
     let sent = news.iter().map(|(icmp, peer)| icmp.as_ref().map_or("nobody", |icmp| sender(icmp, *peer)));
     let word = match common(sent) {
         Some("this-machine") => "missing-here",
