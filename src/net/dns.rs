@@ -25,7 +25,7 @@ use message::{Form, Question};
 
 /// A lost datagram must not look like a dead server: ask again after these pauses, within the patience.
 const RESEND: [Duration; 2] = [Duration::from_millis(350), Duration::from_millis(1200)];
-/// How often a question without EDNS must be answered while the same one with it is not, and how long each pair is waited for.
+/// How often a question without EDNS must be answered while the same one with it is not, and how long each round is waited for.
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_millis(150);
 /// How long a second reply to one question is waited for.
@@ -191,22 +191,23 @@ async fn over_tcp_beside(nameserver: SocketAddr, name: &str, record_type: Record
 /// Beside an unanswered question: whether those without EDNS are answered and those with it never. Most stub resolvers ask without it.
 async fn without_edns_beside(nameserver: SocketAddr, name: &str, record_type: RecordType) -> (Question, Message, bool) {
     tokio::time::sleep(RESEND[0]).await;
-    let pair = [Form::Ordinary, Form::WithoutEdns].map(|form| Question::new(name, record_type, form));
-    if let [Ok(with), Ok(without)] = pair {
+    let forms = [Form::Ordinary, Form::Ordinary, Form::WithoutEdns];
+    if let [Ok(with), Ok(other), Ok(without)] = forms.map(|form| Question::new(name, record_type, form)) {
         for round in 1.. {
             let ask = |question| once(nameserver, question, ROUND);
-            // In turn, so that a loss which has a rhythm is not taken for a drop.
-            let (heard, plain) = if round % 2 == 0 {
-                tokio::join!(ask(&with), ask(&without))
+            // Two with it for one without, and in turn, so that a loss which has a rhythm is not taken for a drop.
+            let (heard, second, plain) = if round % 2 == 0 {
+                tokio::join!(ask(&with), ask(&other), ask(&without))
             } else {
-                let (plain, heard) = tokio::join!(ask(&without), ask(&with));
-                (heard, plain)
+                let (plain, heard, second) = tokio::join!(ask(&without), ask(&with), ask(&other));
+                (heard, second, plain)
             };
-            match (heard, plain) {
-                (Some(answer), _) => return (with, answer, false),
-                (None, Some(answer)) if round == ROUNDS => return (without, answer, true),
-                (None, Some(_)) => {}
-                (None, None) => break,
+            match (heard, second, plain) {
+                (Some(answer), _, _) => return (with, answer, false),
+                (None, Some(answer), _) => return (other, answer, false),
+                (None, None, Some(answer)) if round == ROUNDS => return (without, answer, true),
+                (None, None, Some(_)) => {}
+                (None, None, None) => break,
             }
         }
     }
