@@ -157,7 +157,7 @@ async fn again(run: Arc<Run>, subject: String, name: String, missed: Missed, pat
         Missed::BySystem(first) => {
             tokio::join!(system, super::doubt::again(&run, &subject, &first, patience));
         }
-        // An answer without addresses, or a refusal, is a doubt of its own and asked again for it; silence is.
+        // What they answered without addresses is asked again as a doubt of its own; what they did not answer is still waited for.
         Missed::ByServers => {
             system.await;
         }

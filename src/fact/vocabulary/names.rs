@@ -2,7 +2,7 @@
 
 use super::{Fact, declare};
 
-/// What a name's answer can be: a class of addresses, or a way of having none.
+/// What a name's answer can be: a class of addresses (the first ten), or a way of having none.
 const ANSWER: &[&str] = &[
     "public",
     "in-tag",
@@ -13,6 +13,7 @@ const ANSWER: &[&str] = &[
     "cgnat",
     "agent",
     "mixed-classes",
+    "literal",
     "nxdomain",
     "nodata",
     "try-again",
@@ -23,7 +24,6 @@ const ANSWER: &[&str] = &[
     "denied",
     "malformed",
     "no-nameserver",
-    "literal",
     "late",
     "waits",
     "made-up",
@@ -31,18 +31,7 @@ const ANSWER: &[&str] = &[
 ];
 
 /// The answers that are addresses.
-const ADDRESSES: &[&str] = &[
-    "public",
-    "in-tag",
-    "private",
-    "loopback",
-    "unspecified",
-    "link-local",
-    "cgnat",
-    "agent",
-    "mixed-classes",
-    "literal",
-];
+const ADDRESSES: &[&str] = ANSWER.split_at(10).0;
 
 /// What the other nameservers' answer can be.
 const PEERS: &[&str] = &[
@@ -194,3 +183,14 @@ pub(super) const FACTS: &[Fact] = &[
         &["decides", "awaited", "overruled", "other"],
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn addresses_come_first_and_are_all_there() {
+        assert_eq!(super::ADDRESSES.first(), Some(&"public"));
+        assert_eq!(super::ADDRESSES.last(), Some(&"literal"));
+        assert!(super::ANSWER[10..].iter().all(|word| !crate::fact::address::is_address(word)));
+        assert!(super::ADDRESSES.iter().all(|word| crate::fact::address::is_address(word)));
+    }
+}
